@@ -1,0 +1,108 @@
+"""A database schema as a value, and the comparison of two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class ObjectId(NamedTuple):
+    """The name of one object in a schema, as a person would write it.
+
+    ``kind`` is the database's word for it (``table``, ``column``, ``index``, ``enum``, …);
+    ``name`` is qualified by its table where it lives in one (``users.email``), and by its
+    schema where that is not the default one (``audit.users.email``).
+    """
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+Definition = Mapping[str, object]
+"""What the database knows of one object, attribute by attribute; values compare with ``==``."""
+
+Part = Mapping[ObjectId, Definition]
+"""Objects that are read together, such as a table with its columns, indexes and constraints."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The schema of one database at one moment.
+
+    ``parts`` maps the database's own identity of each part (an OID, a name) to its objects. A
+    reader that was given an earlier snapshot puts the *same* ``Part`` into the new one wherever
+    it knows that nothing changed, so that comparing two snapshots costs what changed between them.
+    ``marks`` is what the reader needs to know that; it is nobody else's business.
+    """
+
+    parts: Mapping[Hashable, Part]
+    marks: Mapping[Hashable, Hashable] = field(default_factory=dict, compare=False, repr=False)
+
+    def objects(self) -> dict[ObjectId, Definition]:
+        """Return all objects of all parts."""
+        return {key: value for part in self.parts.values() for key, value in part.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One object that is not the same in two snapshots; ``None`` where it does not exist."""
+
+    object: ObjectId
+    before: Definition | None
+    after: Definition | None
+
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"{self.object}: added"
+        if self.after is None:
+            return f"{self.object}: removed"
+        return f"{self.object}: " + ", ".join(self.changes())
+
+    def changes(self) -> list[str]:
+        """Describe each attribute that differs, as ``name: before -> after``."""
+        before, after = self.before or {}, self.after or {}
+        names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+        return [f"{name}: {_show(before.get(name))} -> {_show(after.get(name))}" for name in names]
+
+
+def compare(before: Snapshot, after: Snapshot) -> list[Difference]:
+    """Return what changed from one snapshot to another, ordered by object.
+
+    An object inside of a table or view that itself came or went is not listed: that says it all.
+    """
+    old = dict(_changed_objects(before, after))
+    new = dict(_changed_objects(after, before))
+    differences = [
+        Difference(key, old.get(key), new.get(key))
+        for key in sorted({*old, *new})
+        if old.get(key) != new.get(key)
+    ]
+    whole = {
+        f"{found.object.name}."
+        for found in differences
+        if found.object.kind in ("table", "view", "materialized view")
+        and (found.before is None or found.after is None)
+    }
+    return [found for found in differences if not _is_inside(found.object, whole)]
+
+
+def _changed_objects(one: Snapshot, other: Snapshot) -> Iterator[tuple[ObjectId, Definition]]:
+    for identity, part in one.parts.items():
+        if other.parts.get(identity) is not part:
+            yield from part.items()
+
+
+def _is_inside(found: ObjectId, prefixes: set[str]) -> bool:
+    return any(found.name.startswith(prefix) for prefix in prefixes)
+
+
+def _show(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
