@@ -1,0 +1,179 @@
+"""An Alembic ``Config`` for any database URL, from wherever a project keeps its settings."""
+
+from __future__ import annotations
+
+import copy
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from alembic_assay.exceptions import ConfigError, UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def make_config(
+    url: str | URL,
+    *,
+    config_file: str | os.PathLike[str] | None = None,
+    script_location: str | None = None,
+    section: str = "alembic",
+    x_arguments: Sequence[str] = (),
+) -> Config:
+    """Return the Alembic ``Config`` of a project, with ``sqlalchemy.url`` set to ``url``.
+
+    The settings come from ``config_file`` (an ``alembic.ini``, or a ``pyproject.toml`` with a
+    ``[tool.alembic]`` table); else, where ``script_location`` is given, from nothing else at all;
+    else from the file that ``find_config_file`` finds. A relative ``script_location`` is taken
+    from the folder of that file, if it is there, and from the working directory otherwise.
+    ``section`` and ``x_arguments`` are Alembic's ``-n`` and ``-x``.
+
+    Any password survives, whatever characters it has. Nothing is connected to or imported.
+    Raises ``ConfigError``, or ``UsageError`` for something that is not a URL.
+    """
+    url = parse_url(url)
+    if config_file is None and script_location is None:
+        config_file = find_config_file(Path.cwd())
+    config = _read(None if config_file is None else Path(config_file), section)
+    config.cmd_opts = Namespace(x=list(x_arguments), verbose=False)
+    if script_location is not None:
+        config.set_main_option("script_location", escape(script_location))
+    elif config.get_alembic_option("script_location") is None:
+        raise ConfigError(
+            f"{config_file} has no script_location in its section [{section}]",
+            effect="Alembic cannot find the migrations.",
+            help="add script_location = migrations, the folder that holds env.py, or name another"
+            " section (-n NAME).",
+        )
+    _anchor_script_location(config)
+    config.set_main_option("sqlalchemy.url", escape(url.render_as_string(hide_password=False)))
+    return config
+
+
+def bind_config(config: Config, url: URL) -> Config:
+    """Return a copy of a ``Config`` with its ``sqlalchemy.url`` set; the original is kept."""
+    bound = copy.copy(config)
+    # Both are memoised on the instance, so that the copy would share them.
+    bound.__dict__["file_config"] = copy.deepcopy(config.file_config)
+    bound.__dict__["attributes"] = dict(config.attributes)
+    bound.set_main_option("sqlalchemy.url", escape(url.render_as_string(hide_password=False)))
+    return bound
+
+
+def find_config_file(directory: Path) -> Path:
+    """Return the file in ``directory`` that holds Alembic's settings.
+
+    That is what ``ALEMBIC_CONFIG`` names, its ``alembic.ini``, or its ``pyproject.toml`` if that
+    has a ``[tool.alembic]`` table. Raises ``ConfigError``.
+    """
+    named = os.environ.get("ALEMBIC_CONFIG")
+    if named:
+        return directory / named
+    ini, toml = directory / "alembic.ini", directory / "pyproject.toml"
+    if ini.is_file():
+        return ini
+    if toml.is_file() and "alembic" in read_toml(toml).get("tool", {}):
+        return toml
+    raise ConfigError(
+        f"there is no alembic.ini, and no pyproject.toml with [tool.alembic], in {directory}",
+        effect="Without one the migrations cannot be found.",
+        help="start in the folder that holds it, or name it: -c path/to/alembic.ini",
+    )
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file. Raises ``ConfigError`` where it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+def parse_url(url: str | URL) -> URL:
+    """Return ``url`` as a ``URL``. Raises ``UsageError``, never with the text of the URL in it."""
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        # The text that could not be read may well hold a password, and so may the cause.
+        del error
+    raise UsageError(
+        "the database URL cannot be read",
+        effect="It is not printed here, as it may hold a password.",
+        help='write it as "dialect://user:password@host/database", special characters in the'
+        " password %-encoded, such as postgresql://app:p%40ss@localhost/shop.",
+    )
+
+
+def configured_url(config: Config) -> URL | None:
+    """Return the project's own ``sqlalchemy.url``, to learn its dialect and server from.
+
+    ``None`` where there is none, or only the ``driver://…`` that ``alembic init`` writes.
+    """
+    text = config.get_main_option("sqlalchemy.url")
+    try:
+        url = make_url(text) if text else None
+        if url is not None:
+            url.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+        return None
+    return url
+
+
+def load_config(config_file: Path, section: str = "alembic") -> Config:
+    """Return the ``Config`` of a file as the project wrote it, its own URL included."""
+    return _read(config_file, section)
+
+
+def escape(value: str) -> str:
+    """Return a value for ``set_main_option``, to which ``%`` begins an interpolation."""
+    return value.replace("%", "%%")
+
+
+def _read(path: Path | None, section: str) -> Config:
+    if path is None:
+        return Config(ini_section=section)
+    if not path.is_file():
+        raise ConfigError(
+            f"{path} does not exist",
+            effect="The migrations cannot be found without it.",
+            help="name the file that holds Alembic's settings: -c path/to/alembic.ini",
+        )
+    if path.suffix == ".toml":
+        if "alembic" not in read_toml(path).get("tool", {}):
+            raise ConfigError(
+                f"{path} has no table [tool.alembic]",
+                help='add one: [tool.alembic] with script_location = "%(here)s/migrations"',
+            )
+        return Config(toml_file=path, ini_section=section)
+    # Alembic's own command reads a pyproject.toml that lies beside the ini file as well.
+    beside = path.parent / "pyproject.toml"
+    config = Config(path, toml_file=beside if beside.is_file() else None, ini_section=section)
+    if not config.file_config.has_section(section):
+        found = ", ".join(f"[{name}]" for name in config.file_config.sections()) or "none"
+        raise ConfigError(
+            f"{path} has no section [{section}]",
+            effect=f"Its sections are: {found}.",
+            help="name the section of the migrations: -n NAME",
+        )
+    return config
+
+
+def _anchor_script_location(config: Config) -> None:
+    """Make a relative ``script_location`` independent of the working directory."""
+    location = config.get_alembic_option("script_location") or ""
+    source = config.config_file_name or config.toml_file_name
+    if not source or ":" in location or Path(location).is_absolute():
+        return
+    beside = Path(source).absolute().parent / location
+    if beside.is_dir():
+        config.set_main_option("script_location", escape(str(beside)))
