@@ -1,0 +1,233 @@
+"""What differs between databases, as the methods that each one fills in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine
+from sqlalchemy.pool import NullPool
+
+from alembic_assay.catalog import Snapshot
+from alembic_assay.exceptions import (
+    DatabaseUnreachable,
+    UnsupportedDatabase,
+    UsageError,
+    first_line,
+)
+
+OWN_MARK = "alembic-assay"
+"""The comment on databases that the toolkit made: on a server it drops no other ones."""
+
+DEFERRED = "alembic_assay_deferred"
+"""Execution option of a connection: its transactions take no lock for writing until they write."""
+
+
+class Lock(ABC):
+    """A lock that dies with its owner: a lock of the operating system or of a database session."""
+
+    description: str
+    """What it is, for people: ``file lock /srv/app.db.migrate.lock``."""
+
+    @abstractmethod
+    def try_acquire(self) -> bool:
+        """Take the lock if it is free, without waiting. Raises ``LockUnavailable``."""
+
+    @abstractmethod
+    def is_held(self) -> bool:
+        """Whether it is still ours: a server may have ended the session that held it."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give it back. Raises ``LockLost`` where it was not ours any more."""
+
+    def holder(self) -> str:
+        """Say who holds it, as far as the database knows."""
+        return "another process"
+
+
+class Backend(ABC):
+    """One kind of database. The module's ``BACKEND`` is its only instance and has no state."""
+
+    name: ClassVar[str]
+    """SQLAlchemy's backend name, such as ``postgresql``."""
+
+    sync_drivers: ClassVar[tuple[str, ...]]
+    """Drivers that block, the one we like best first."""
+
+    async_drivers: ClassVar[tuple[str, ...]]
+    """Drivers for ``create_async_engine``, the one we like best first."""
+
+    context_options: ClassVar[Mapping[str, Any]] = {}
+    """What Alembic's ``context.configure()`` must be told for real transactions."""
+
+    extra: ClassVar[str] = ""
+    """The extra of this distribution that installs a driver, where one must be installed."""
+
+    # -- URLs and engines
+
+    def sync_url(self, url: URL) -> URL:
+        """Return ``url`` with an installed driver that blocks; its own, if that is one.
+
+        Raises ``UnsupportedDatabase`` where none is installed.
+        """
+        return self._with_driver(url, self.sync_drivers)
+
+    def async_url(self, url: URL) -> URL:
+        """Return ``url`` with an installed asyncio driver; its own, if that is one.
+
+        Raises ``UnsupportedDatabase`` where none is installed.
+        """
+        return self._with_driver(url, self.async_drivers)
+
+    def make_engine(self, url: URL) -> Engine:
+        """Return an engine on which each transaction, DDL too, is a real one where it can be.
+
+        Connections are not pooled: a closed one is gone, so that nothing holds the database.
+        """
+        return create_engine(self.sync_url(url), poolclass=NullPool)
+
+    def make_own_engine(self, url: URL) -> Engine:
+        """Return an engine as ``make_engine`` does, for a database of our own.
+
+        It is faster where a database may be so that need not survive a power cut.
+        """
+        return self.make_engine(url)
+
+    @abstractmethod
+    def is_same_database(self, one: URL, other: URL) -> bool:
+        """Whether two URLs, of whatever driver and spelling, lead to the same database."""
+
+    def is_in_memory(self, url: URL) -> bool:
+        """Whether the database lives in one connection and ends with it."""
+        return False
+
+    # -- a database that is somebody's
+
+    @abstractmethod
+    def ensure_database(self, url: URL) -> None:
+        """Create the database if there is none; one that exists is left as it is.
+
+        Raises ``DatabaseUnreachable`` or ``NotADatabase``, with nothing changed.
+        """
+
+    @abstractmethod
+    def exists(self, url: URL) -> bool:
+        """Whether the database exists. Raises as ``ensure_database`` does; creates nothing."""
+
+    @abstractmethod
+    def has_tables(self, connection: Connection, *, except_for: tuple[str | None, str]) -> bool:
+        """Whether there is any table or view of the user's but this one (schema or None, name)."""
+
+    @abstractmethod
+    def make_lock(self, connection: Connection, name: str) -> Lock:
+        """Return the migration lock of the database behind ``connection``.
+
+        ``name`` tells apart several histories in one database: the name of the version table.
+        Where the lock belongs to a session it is that of ``connection``, so that a statement
+        which outlives its client keeps the lock for as long as it runs.
+        """
+
+    # -- databases of our own
+
+    @abstractmethod
+    def serve(self, url: URL, folder: Path | None) -> AbstractContextManager[tuple[URL, str]]:
+        """Yield a server for databases of our own, and say in a few words which one it is.
+
+        That is the one of ``url``, where it names a host; else one that is found or started, and
+        that ends with the block and with this process. Databases that are files lie in ``folder``,
+        or else in one that ends with the block.
+        """
+
+    @abstractmethod
+    def create(self, server: URL, name: str) -> URL:
+        """Create an empty database on ``server`` and mark it as the toolkit's own."""
+
+    @abstractmethod
+    def clone(self, source: URL, name: str) -> URL:
+        """Copy a database of our own, to which nobody is connected, as another of our own."""
+
+    @abstractmethod
+    def drop(self, url: URL) -> None:
+        """Drop a database of our own; refuses, by ``UsageError``, any other."""
+
+    def run_script(self, connection: Connection, sql: str) -> None:
+        """Run the statements of an SQL file in a database of our own, and commit."""
+        connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+        connection.commit()
+
+    # -- the catalogue
+
+    @abstractmethod
+    def read_catalog(
+        self,
+        connection: Connection,
+        *,
+        version_table: tuple[str | None, str],
+        previous: Snapshot | None = None,
+    ) -> Snapshot:
+        """Return the schema of the database behind ``connection``, names and all.
+
+        ``version_table`` is Alembic's own (schema or None, name) and is left out. With
+        ``previous``, an earlier snapshot of the *same* database, only what has changed since is
+        read again. Reads only; the transaction that is open, or that the first statement begins,
+        is left open.
+        """
+
+    def _with_driver(self, url: URL, drivers: tuple[str, ...]) -> URL:
+        own = url.get_driver_name()
+        missing: ModuleNotFoundError | None = None
+        for driver in (own, *drivers) if own in drivers else drivers:
+            candidate = url.set(drivername=f"{self.name}+{driver}")
+            try:
+                candidate.get_dialect().import_dbapi()
+            except ModuleNotFoundError as error:
+                missing = missing or error
+                continue
+            return candidate
+        raise UnsupportedDatabase(
+            f"no driver for {self.name} is installed: looked for {', '.join(drivers)}",
+            effect=f"{url.render_as_string()} cannot be connected to.",
+            help=f'pip install "alembic-assay[{self.extra}]"'
+            if self.extra
+            else f"pip install {drivers[0]}",
+        ) from missing
+
+
+def unreachable(url: URL, error: Exception) -> DatabaseUnreachable:
+    """Return the error for a database to which no connection can be made."""
+    return DatabaseUnreachable(
+        f"{url.render_as_string()} cannot be reached: {first_line(error)}",
+        effect="Nothing was changed.",
+        help="see that the server runs, and that host, port, user and password are right.",
+    )
+
+
+def refuse_to_drop(url: URL) -> NoReturn:
+    """Raise the error for a database that is not our own."""
+    raise UsageError(
+        f"{url.render_as_string()} was not made by alembic-assay",
+        effect="It was not dropped: only databases that carry the toolkit's own mark ever are.",
+        help="drop it yourself if it is not needed any more.",
+    )
+
+
+def connection_url(dialect: Dialect, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> URL:
+    """Return where a driver's ``connect(*arguments, **keywords)`` leads to, as a URL.
+
+    It has no user, password or driver: it tells which database is meant, and no more.
+    """
+    named = [keywords.get(name) for name in ("dbname", "database", "db")]
+    database = next((str(name) for name in named if name), None)
+    if database is None and arguments and arguments[0]:
+        database = str(arguments[0])
+    host, port = keywords.get("host") or keywords.get("unix_socket"), keywords.get("port")
+    return URL.create(
+        dialect.name,
+        host=str(host) if host else None,
+        port=int(port) if port and str(port).isdigit() else None,
+        database=database,
+    )
