@@ -1,0 +1,261 @@
+"""PostgreSQL: a server with databases, transactional DDL, advisory locks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+from sqlalchemy_utils import create_database, drop_database
+
+from alembic_assay.catalog import Snapshot
+from alembic_assay.dialects.base import (
+    OWN_MARK,
+    Backend,
+    Lock,
+    connection_url,
+    refuse_to_drop,
+    unreachable,
+)
+from alembic_assay.dialects.postgresql.catalog import read_catalog
+from alembic_assay.exceptions import (
+    DatabaseUnreachable,
+    LockLost,
+    ServerUnavailable,
+    first_line,
+)
+
+DUPLICATE_DATABASE, UNIQUE_VIOLATION = "42P04", "23505"
+
+
+class PostgreSQL(Backend):
+    """PostgreSQL; a server's URL names the database from which others are created."""
+
+    name = "postgresql"
+    sync_drivers = ("psycopg", "psycopg2", "pg8000")
+    async_drivers = ("psycopg", "asyncpg")
+    extra = "postgresql"
+
+    def is_same_database(self, one: URL, other: URL) -> bool:
+        return self._place(one) == self._place(other)
+
+    def ensure_database(self, url: URL) -> None:
+        if self.exists(url):
+            return
+        try:
+            create_database(self.sync_url(url))
+        except DBAPIError as error:
+            # Another process was faster: both ways in which the server says so.
+            if _sqlstate(error) not in (DUPLICATE_DATABASE, UNIQUE_VIOLATION):
+                raise DatabaseUnreachable(
+                    f"the database {url.database} does not exist and cannot be created:"
+                    f" {first_line(error)}",
+                    effect=f"There is nothing to migrate at {url.render_as_string()}.",
+                    help="create it, or give the user the right to: ALTER ROLE … CREATEDB",
+                ) from error
+
+    def make_own_engine(self, url: URL) -> Engine:
+        engine = self.make_engine(url)
+        event.listen(engine, "connect", _trade_safety_for_speed)
+        return engine
+
+    def exists(self, url: URL) -> bool:
+        try:
+            self._ask(url, "SELECT 1")
+        except DBAPIError as error:
+            # At connect there is no error code, so the server is asked through the database
+            # that every server has.
+            try:
+                known = self._ask(
+                    url.set(database="postgres"),
+                    "SELECT 1 FROM pg_database WHERE datname = :name",
+                    name=url.database,
+                )
+            except DBAPIError:
+                known = True
+            if known:
+                raise unreachable(url, error) from error
+            return False
+        return True
+
+    def has_tables(self, connection: Connection, *, except_for: tuple[str | None, str]) -> bool:
+        # Other schemas may well belong to other applications.
+        found = connection.execute(
+            text(
+                "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+                " AND n.nspname IN (current_schema(), :schema)"
+                " AND (c.relname <> :name OR n.nspname <> coalesce(:schema, current_schema()))"
+                " AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid"
+                " AND d.classid = 'pg_class'::regclass AND d.deptype = 'e') LIMIT 1"
+            ),
+            {"schema": except_for[0], "name": except_for[1]},
+        ).first()
+        return found is not None
+
+    def make_lock(self, connection: Connection, name: str) -> Lock:
+        return _AdvisoryLock(connection, name)
+
+    @contextmanager
+    def serve(self, url: URL, folder: Path | None) -> Iterator[tuple[URL, str]]:
+        if url.host or "host" in url.query:
+            server = url if url.database else url.set(database="postgres")
+            self._require_reachable(server)
+            yield self.sync_url(server), f"the server at {url.host or url.query['host']}"
+            return
+        # Late: the launcher stands on POSIX locks, and connecting needs none of it.
+        from alembic_assay.dialects.postgresql.binaries import find_binaries
+        from alembic_assay.dialects.postgresql.server import running_server
+
+        binaries = find_binaries()
+        if binaries is None:
+            raise ServerUnavailable(
+                "there is no PostgreSQL server to make databases on, nor the programs of one",
+                effect="The project runs on PostgreSQL; SQLite would prove nothing about it.",
+                help='pip install "alembic-assay[embedded]", install PostgreSQL, or name a server:'
+                " ASSAY_URL=postgresql://user:password@host/postgres",
+            )
+        with running_server(binaries) as server:
+            yield self.sync_url(server), f"a server of its own, {binaries.origin}"
+
+    def create(self, server: URL, name: str) -> URL:
+        url = self.sync_url(server).set(database=name)
+        create_database(url)
+        self._mark(server, name)
+        return url
+
+    def clone(self, source: URL, name: str) -> URL:
+        url = source.set(database=name)
+        create_database(url, template=source.database)
+        self._mark(source.set(database="postgres"), name)
+        return url
+
+    def drop(self, url: URL) -> None:
+        server = url.set(database="postgres")
+        known = self._ask(
+            server, "SELECT 1 FROM pg_database WHERE datname = :name", name=url.database
+        )
+        if not known:
+            return
+        mark = self._ask(
+            server,
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = :name",
+            name=url.database,
+        )
+        if mark != OWN_MARK:
+            refuse_to_drop(url)
+        drop_database(url)
+
+    def read_catalog(
+        self,
+        connection: Connection,
+        *,
+        version_table: tuple[str | None, str],
+        previous: Snapshot | None = None,
+    ) -> Snapshot:
+        return read_catalog(connection, version_table=version_table, previous=previous)
+
+    def _require_reachable(self, server: URL) -> None:
+        try:
+            self._ask(server, "SELECT 1")
+        except DBAPIError as error:
+            raise unreachable(server, error) from error
+
+    def _mark(self, server: URL, name: str) -> None:
+        with self._autocommit(server).connect() as connection:
+            quoted = connection.dialect.identifier_preparer.quote(name)
+            connection.exec_driver_sql(f"COMMENT ON DATABASE {quoted} IS '{OWN_MARK}'")
+
+    def _ask(self, url: URL, query: str, **values: object) -> object:
+        with self._autocommit(url).connect() as connection:
+            return connection.execute(text(query), values).scalar()
+
+    def _autocommit(self, url: URL) -> Engine:
+        return create_engine(self.sync_url(url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+
+    def _place(self, url: URL) -> tuple[str, str, int, str]:
+        """Return backend, host, port and database, as the driver would get them."""
+        if url.get_backend_name() != self.name:
+            return url.get_backend_name(), "", 0, ""
+        dialect = url.get_dialect()()
+        reached = connection_url(dialect, *dialect.create_connect_args(url))
+        host = reached.host or "localhost"
+        host = "localhost" if host in ("127.0.0.1", "::1") else host
+        return self.name, host, reached.port or 5432, reached.database or url.username or ""
+
+
+BACKEND = PostgreSQL()
+
+
+class _AdvisoryLock(Lock):
+    """A session-level advisory lock on the connection that migrates.
+
+    A transaction-level one would be lost at the first ``autocommit_block()``; on a connection of
+    its own it would be free while the statement of a killed client still runs.
+    https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
+    """
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        digest = hashlib.blake2b(f"alembic-assay\0{name}".encode(), digest_size=8).digest()
+        self._key = int.from_bytes(digest, "big", signed=True)
+        self._connection = connection
+        self.description = f"advisory lock {self._key}"
+
+    def try_acquire(self) -> bool:
+        # Never the blocking pg_advisory_lock, whose snapshot deadlocks with the holder's CREATE
+        # INDEX CONCURRENTLY; and no transaction may stay open while waiting, for the same reason,
+        # nor afterwards, or Alembic would take it for the caller's and commit nothing.
+        return bool(self._scalar(f"SELECT pg_try_advisory_lock({self._key})"))
+
+    def is_held(self) -> bool:
+        return bool(self._scalar(f"SELECT 1 {self._holders()} AND l.pid = pg_backend_pid()"))
+
+    def release(self) -> None:
+        if not self._scalar(f"SELECT pg_advisory_unlock({self._key})"):
+            raise LockLost(
+                f"the {self.description} was not held any more when it was to be released",
+                effect="Another process may have migrated at the same time.",
+                help="see whether a migration calls pg_advisory_unlock_all() or DISCARD ALL.",
+            )
+
+    def holder(self) -> str:
+        with self._connection.begin():
+            found = self._connection.exec_driver_sql(
+                "SELECT l.pid, coalesce(a.client_addr::text, 'this host'), a.application_name,"
+                f" a.backend_start::timestamp(0)::text {self._holders()}"
+            ).first()
+        if found is None:
+            return super().holder()
+        pid, host, application, since = found
+        name = application or "no application name"
+        return f"server process {pid} ({name}, from {host}, since {since})"
+
+    def _holders(self) -> str:
+        high, low = (self._key >> 32) & 0xFFFFFFFF, self._key & 0xFFFFFFFF
+        return (
+            "FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+            f" WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
+            f" AND l.classid = {high} AND l.objid = {low}"
+            " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+
+    def _scalar(self, query: str) -> object:
+        # A short transaction, unless there is one: a session-level lock outlives it.
+        transaction = None if self._connection.in_transaction() else self._connection.begin()
+        with transaction or nullcontext():
+            return self._connection.exec_driver_sql(query).scalar()
+
+
+def _trade_safety_for_speed(connection: Any, record: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
+    connection.commit()
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)

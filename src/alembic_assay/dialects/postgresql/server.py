@@ -1,0 +1,154 @@
+"""Share one throw-away server among all processes of a user, and leave none behind.
+
+Each start makes a *generation*: a folder of its own, a supervisor process that owns it, and a
+server. A process uses a generation as long as it holds a shared lock on its `users.lock`; the
+supervisor waits for that lock exclusively. So a newcomer either gets the shared lock, and the
+server stays, or does not, and starts another generation. Nothing counts users, so nothing is
+counted wrong when one is killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from sqlalchemy import URL
+
+from alembic_assay.dialects.postgresql import supervisor
+from alembic_assay.dialects.postgresql.binaries import Binaries
+from alembic_assay.dialects.postgresql.executables import ensure_executable
+from alembic_assay.dialects.postgresql.handshake import answers, is_listening
+from alembic_assay.dialects.postgresql.launch import (
+    INITDB_OPTIONS,
+    POLL_SECONDS,
+    launch_server,
+)
+from alembic_assay.dialects.postgresql.run_directory import (
+    PORT,
+    RunDirectory,
+    ensure_run_directory,
+)
+from alembic_assay.dialects.postgresql.supervisor import Plan, is_supervised, locked
+
+QUIT_TIMEOUT_SECONDS = 10
+
+
+@contextmanager
+def running_server(binaries: Binaries) -> Iterator[URL]:
+    """Give the URL of a throw-away server of these binaries, running for the whole block.
+
+    The server is shared with every other process of this user that asks for the same binaries,
+    and started where there is none. It ends, and its data with it, when the last user leaves the
+    block or dies, even by SIGKILL. Blocks may be nested and used from several threads.
+
+    The URL names the superuser `postgres`, its database and the folder of the Unix socket; there
+    is no TCP port and no password. It is for psycopg; exchange the driver for another.
+
+    Raises ServerUnavailable where the server cannot be started.
+    """
+    run = ensure_run_directory(binaries, INITDB_OPTIONS)
+    with start_lock(run):
+        plan, users = join_generation(run) or start_generation(run, binaries)
+    with users:
+        yield URL.create(
+            "postgresql+psycopg",
+            username="postgres",
+            port=PORT,
+            database="postgres",
+            query={"host": plan["socket"]},
+        )
+
+
+@contextmanager
+def start_lock(run: RunDirectory) -> Iterator[None]:
+    # A plain flock and not a FileLock, which may fall back to a lock that outlives its owner.
+    with locked(run.path / "start.lock", fcntl.LOCK_EX) as file:
+        try:
+            yield
+        finally:
+            # Closing would not do if another thread has forked meanwhile: the child has it too.
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def join_generation(run: RunDirectory) -> tuple[Plan, BinaryIO] | None:
+    """Take a share in the running generation, if there is one; clear away dead ones.
+
+    The caller holds the start lock.
+    """
+    for generation in run.path.glob("generation-*"):
+        try:
+            users = locked(generation / "users.lock", fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, FileNotFoundError):
+            continue  # its supervisor is ending it
+        try:
+            plan = supervisor.read_plan(generation)
+            if is_supervised(generation) and answers(Path(plan["socket"])):
+                return plan, users
+        except (FileNotFoundError, ValueError):
+            pass  # removed at this moment, or its starter was killed before the plan was written
+        except BaseException:
+            users.close()
+            raise
+        users.close()
+        clear_away(run, generation)
+    return None
+
+
+def start_generation(run: RunDirectory, binaries: Binaries) -> tuple[Plan, BinaryIO]:
+    """Start a server with a supervisor and take the first share in it.
+
+    The caller holds the start lock. When it is killed, what there is of the generation is ended
+    and removed by its supervisor, or by the next start if there was no supervisor yet.
+    """
+    executables = ensure_executable(run, binaries)
+    generation = run.path / f"generation-{secrets.token_hex(4)}"
+    generation.mkdir()
+    generation.chmod(run.account.directory_mode)
+    users = locked(generation / "users.lock", fcntl.LOCK_SH)
+    try:
+        plan = launch_server(run, generation, executables=executables)
+    except BaseException:
+        users.close()
+        raise
+    return plan, users
+
+
+def clear_away(run: RunDirectory, generation: Path) -> None:
+    """Remove a generation that has neither a supervisor nor a user, and end its server.
+
+    One with a user but without a supervisor keeps its server until a later start.
+    """
+    try:
+        with (
+            locked(generation / "supervisor.lock", fcntl.LOCK_EX | fcntl.LOCK_NB),
+            locked(generation / "users.lock", fcntl.LOCK_EX | fcntl.LOCK_NB),
+        ):
+            try:
+                plan = supervisor.read_plan(generation)
+            except (FileNotFoundError, ValueError):
+                plan = None
+            if plan is not None and is_listening(Path(plan["socket"])):
+                quit_server(run, plan)
+            supervisor.remove_generation(generation, plan)
+    except (BlockingIOError, FileNotFoundError):
+        pass
+
+
+def quit_server(run: RunDirectory, plan: Plan) -> None:
+    """End a server that lost its supervisor. That it listens proves its pid file to be true."""
+    pid = Path(plan["data"], "postmaster.pid").read_text().split()[0]
+    # Signalled as the account of the server, which owns that file and could have any pid in it.
+    subprocess.run(
+        ["sh", "-c", 'kill -QUIT "$1"', "sh", pid],
+        check=False,
+        **run.account.subprocess_options(),
+    )
+    deadline = time.monotonic() + QUIT_TIMEOUT_SECONDS
+    while is_listening(Path(plan["socket"])) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
