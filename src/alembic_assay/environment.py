@@ -1,0 +1,310 @@
+"""A project's env.py, run once, bound to one connection, taking any number of steps."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext, RevisionStep
+from sqlalchemy import URL, Connection, MetaData
+from sqlalchemy.exc import InvalidRequestError
+
+from alembic_assay.config import escape
+from alembic_assay.dialects import DEFERRED, Backend, get_backend
+from alembic_assay.exceptions import (
+    AssayError,
+    EnvironmentFault,
+    MigrationFailed,
+    NotAtTarget,
+    WrongDatabase,
+    first_line,
+)
+from alembic_assay.history import RevisionGraph, project_on_sys_path
+from alembic_assay.surroundings import only_engines_for, outside_event_loop, restored_logging
+
+Heads = tuple[str, ...]
+Steps = Callable[[Heads, MigrationContext], Iterable[RevisionStep]]
+"""Given the revisions in the database and Alembic's context, yields the steps to take.
+
+It is asked for the next step when the last one is done, stamped and committed, and may read the
+database through ``context.connection`` in between.
+"""
+
+MetaDatas = MetaData | Sequence[MetaData]
+"""What Alembic takes as ``target_metadata``."""
+
+_ALEMBIC = threading.Lock()
+"""Alembic's ``context`` and ``op`` are global to the process: one env.py runs at a time."""
+
+
+class Environment:
+    """The env.py of ``config``, bound to ``connection``, which stays the caller's to close.
+
+    The connection must not be inside a transaction. ``metadata`` stands in for the
+    ``target_metadata`` of env.py.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        graph: RevisionGraph,
+        connection: Connection,
+        *,
+        url: URL,
+        metadata: MetaDatas | None = None,
+    ) -> None:
+        self.config = config
+        self.graph = graph
+        self.connection = connection
+        # Without a driver in the URL SQLAlchemy takes its default one, which may not be installed.
+        self.backend: Backend = get_backend(url)
+        self.url = url if "+" in url.drivername else self.backend.sync_url(url)
+        self.metadata = metadata
+        self.context: MigrationContext | None = None
+        """Alembic's context of the last run, with the project's own options in ``opts``."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What env.py gave to ``context.configure()``; empty before the first run."""
+        return self.context.opts if self.context is not None else {}
+
+    def metadatas(self) -> list[MetaData]:
+        """Return the models' metadata: what was given, or else env.py's ``target_metadata``."""
+        found = self.metadata if self.metadata is not None else self.options.get("target_metadata")
+        candidates = found if isinstance(found, (list, tuple)) else [found]
+        return [one for one in candidates if isinstance(one, MetaData)]
+
+    @property
+    def version_table(self) -> tuple[str | None, str]:
+        """The schema (None for the default one) and name of the version table, as env.py says."""
+        if self.context is None:
+            return None, "alembic_version"
+        return self.context.version_table_schema, self.context.version_table
+
+    def probe(self) -> Heads:
+        """Run env.py without changing anything, and return the revisions in the database."""
+        with self._reading():
+            self._run(lambda heads, context: (), dont_mutate=True)
+            self.graph = self.graph.reloaded()
+            return self.current_heads()
+
+    def current_heads(self) -> Heads:
+        """Return the revisions in the version table, as it is committed."""
+        schema, name = self.version_table
+        options = {"version_table": name, "version_table_schema": schema}
+        context = MigrationContext.configure(self.connection, opts=options)
+        with self._reading():
+            heads = context.get_current_heads()
+            self.connection.rollback()
+        return tuple(sorted(heads))
+
+    def run(self, steps: Steps) -> None:
+        """Run env.py, which takes the steps, each in a transaction of its own.
+
+        Returns only if every step was taken and what they did is committed. Raises
+        ``MigrationFailed`` where a revision raised, ``NotAtTarget`` where env.py swallowed that or
+        committed nothing, ``WrongDatabase`` before it reaches another database than its own.
+        """
+        self._run(steps, dont_mutate=False)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Let transactions take no lock for writing, on databases where they may do so at once."""
+        before = self.connection.get_execution_options().get(DEFERRED, False)
+        self.connection.execution_options(**{DEFERRED: True})
+        try:
+            yield
+        finally:
+            self.connection.execution_options(**{DEFERRED: before})
+
+    def _run(self, steps: Steps, *, dont_mutate: bool) -> None:
+        with (
+            _ALEMBIC,
+            restored_logging() as restore_logging,
+            project_on_sys_path(self.config),
+        ):
+            run = _Run(self, steps, restore_logging)
+            try:
+                outside_event_loop(lambda: run.execute(dont_mutate=dont_mutate))
+            finally:
+                if self.connection.in_transaction():
+                    self.connection.rollback()
+        run.verify()
+
+
+class _Run:
+    """One execution of env.py, and what became of it."""
+
+    def __init__(
+        self, environment: Environment, steps: Steps, restore_logging: Callable[[], None]
+    ) -> None:
+        self.environment = environment
+        self.restore_logging = restore_logging
+        self.steps = steps
+        self.context: MigrationContext | None = None
+        self.taking: RevisionStep | None = None
+        self.taken: list[RevisionStep] = []
+        self.reached: Heads | None = None
+        self.error: BaseException | None = None
+
+    def execute(self, *, dont_mutate: bool) -> None:
+        """Run env.py; if it wants a driver of the other flavour (async or not), once more."""
+        environment = self.environment
+        try:
+            self._execute_env_py(environment.url, dont_mutate=dont_mutate)
+        except InvalidRequestError:
+            if self.context is not None:
+                raise
+            other = self._url_of_other_flavour()
+            self._execute_env_py(other, dont_mutate=dont_mutate)
+
+    def verify(self) -> None:
+        """Success is not proof: compare what was reached with what is committed."""
+        environment = self.environment
+        place = environment.graph.script.env_py_location
+        if self.context is None:
+            raise EnvironmentFault(
+                f"{place} did not call context.configure()",
+                effect="Alembic never had a connection, so no migration was run.",
+                help="see that env.py configures the context when it is not in offline mode;"
+                " `alembic init` writes one that does.",
+            )
+        if self.reached is None:
+            problem = f": it hid {first_line(self.error)}" if self.error else ""
+            raise NotAtTarget(
+                f"{place} returned before all migrations were run{problem}",
+                effect=f"{len(self.taken)} steps were taken; the others were not.",
+                help="see that env.py calls context.run_migrations() and lets errors through.",
+            ) from self.error
+        if (committed := environment.current_heads()) != self.reached:
+            raise NotAtTarget(
+                f"{place} ran the migrations to {_names(self.reached)}, but the database is at"
+                f" {_names(committed)}",
+                effect="What they did was not committed.",
+                help="see that env.py runs them inside `with context.begin_transaction():` and"
+                " neither rolls back nor begins a transaction around it.",
+            )
+
+    def _execute_env_py(self, url: URL, *, dont_mutate: bool) -> None:
+        environment = self.environment
+        config, script = environment.config, environment.graph.script
+        text = url.render_as_string(hide_password=False)
+        config.set_main_option("sqlalchemy.url", escape(text))
+        config.attributes["connection"] = _connectable(environment.connection)
+        context = EnvironmentContext(
+            config, script, fn=self._take_steps, dont_mutate=dont_mutate, destination_rev=None
+        )
+        # Module-level proxies look `configure` up on the instance, so that a subclass would not do.
+        context.configure = self._configure_through(context.configure)  # type: ignore[method-assign]
+        try:
+            with only_engines_for(self._refuse_other_database), context:
+                script.run_env()
+        except Exception as error:
+            if self.taking is not None:
+                raise self._failure(self.taking, error) from error
+            if isinstance(error, (AssayError, InvalidRequestError)):
+                raise
+            raise EnvironmentFault(
+                f"{script.env_py_location} failed: {first_line(error)}",
+                effect="No migration was run by it." if not self.taken else "",
+                help="see the error it was caused by; `alembic current` should show the same.",
+            ) from error
+
+    def _configure_through(self, configure: Callable[..., None]) -> Callable[..., None]:
+        environment = self.environment
+
+        def configured(connection: Connection | None = None, *args: Any, **options: Any) -> None:
+            self.restore_logging()
+            if connection is not None and connection is not environment.connection:
+                self._refuse_other_database(connection.engine.url)
+                environment.connection.execution_options(**_carried(connection))
+            options.update(environment.backend.context_options, transaction_per_migration=True)
+            if environment.metadata is not None:
+                options["target_metadata"] = environment.metadata
+            configure(environment.connection, *args, **options)
+            self.context = environment.context = environment_context.get_context()
+
+        environment_context: EnvironmentContext = configure.__self__  # type: ignore[attr-defined]
+        return configured
+
+    def _take_steps(self, heads: Heads, context: MigrationContext) -> Iterator[RevisionStep]:
+        for step in self.steps(heads, context):
+            # Alembic and SQLAlchemy remember there which enum types they have made, so that
+            # steps would pass together that fail one by one, as they are run in production.
+            context.impl.memo.clear()
+            self.taking, self.error = step, None
+            step.migration_fn = self._recorded(step.migration_fn)
+            yield step
+            self.taking = None
+            self.taken.append(step)
+        self.reached = tuple(sorted(context.get_current_heads()))
+
+    def _recorded(self, migration: Callable[..., None]) -> Callable[..., None]:
+        """Remember what a migration raises: an env.py may swallow it."""
+
+        @functools.wraps(migration)
+        def recorded(*args: Any, **options: Any) -> None:
+            try:
+                migration(*args, **options)
+            except Exception as error:
+                self.error = error
+                raise
+
+        return recorded
+
+    def _failure(self, step: RevisionStep, error: Exception) -> MigrationFailed:
+        graph = self.environment.graph
+        way = "upgrade" if step.is_upgrade else "downgrade"
+        revision = step.revision.revision
+        return MigrationFailed(
+            f"the {way} of revision {graph.describe(revision)} failed: {first_line(error)}",
+            effect=f"It is in {graph.path(revision)}; {len(self.taken)} steps before it stay done.",
+            help="correct the revision, then run it again.",
+            revision=revision,
+            applied=tuple(taken.revision.revision for taken in self.taken if taken.is_upgrade),
+        )
+
+    def _url_of_other_flavour(self) -> URL:
+        url, backend = self.environment.url, self.environment.backend
+        is_async = url.get_dialect().is_async
+        return backend.sync_url(url) if is_async else backend.async_url(url)
+
+    def _refuse_other_database(self, url: URL) -> None:
+        environment = self.environment
+        if environment.backend.is_same_database(url, environment.url):
+            return
+        raise WrongDatabase(
+            f"{environment.graph.script.env_py_location} opens {url.render_as_string()} instead of"
+            f" {environment.url.render_as_string()}",
+            effect="It takes its URL from somewhere else than the Alembic configuration, so nothing"
+            " was run, and that database was not touched.",
+            help='read it in env.py by config.get_main_option("sqlalchemy.url"), or point the'
+            " application's settings at the URL before env.py runs: a `configure` function in"
+            " [tool.alembic-assay], or the assay_config fixture.",
+        )
+
+
+def _connectable(connection: Connection) -> Connection:
+    """Return the connection for ``config.attributes["connection"]``.
+
+    Some env.py files expect an Engine there and call ``connect()`` on it: SQLAlchemy 1.4's
+    Connection had that method, and giving it back spares them an engine of their own.
+    """
+    connection.connect = lambda: contextlib.nullcontext(connection)  # type: ignore[attr-defined]
+    return connection
+
+
+def _carried(connection: Connection) -> dict[str, Any]:
+    """Return what env.py set on its own connection, such as a ``schema_translate_map``."""
+    options = dict(connection.get_execution_options())
+    options.pop("isolation_level", None)
+    return options
+
+
+def _names(heads: Heads) -> str:
+    return ", ".join(heads) or "no revision"
