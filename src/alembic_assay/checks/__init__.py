@@ -1,0 +1,43 @@
+"""What is proven of a project's migrations, each check a function that returns findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from alembic_assay.checks import drift, heads, round_trip, upgrade
+from alembic_assay.findings import Finding
+from alembic_assay.project import Project
+
+Progress = Callable[[str, int, int], None]
+"""Told the name of a check, how much of it is done, and how much there is."""
+
+CHECKS: dict[str, Callable[[Project], list[Finding]]] = {
+    heads.NAME: heads.check_heads,
+    upgrade.NAME: upgrade.check_upgrade,
+    round_trip.NAME: round_trip.check_round_trip,
+    drift.NAME: drift.check_drift,
+}
+"""The checks by their names, in the order in which they are run."""
+
+
+def run_checks(
+    project: Project, names: Iterable[str] = CHECKS, *, progress: Progress | None = None
+) -> list[Finding]:
+    """Run the named checks, all by default, and return what they find, each thing once."""
+    findings: dict[tuple[str, str | None, str | None], Finding] = {}
+    for name in names:
+        if progress is not None:
+            progress(name, 0, 1)
+        for finding in _run(project, name, progress):
+            key = (finding.rule, finding.revision, finding.object or finding.message)
+            findings.setdefault(key, finding)
+        if progress is not None:
+            progress(name, 1, 1)
+    return list(findings.values())
+
+
+def _run(project: Project, name: str, progress: Progress | None) -> Sequence[Finding]:
+    if name == round_trip.NAME and progress is not None:
+        return round_trip.check_round_trip(project, progress=partial(progress, name))
+    return CHECKS[name](project)

@@ -1,0 +1,177 @@
+"""What the round trip says, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from alembic_assay.catalog import Difference
+from alembic_assay.exceptions import MigrationFailed, first_line
+from alembic_assay.findings import Finding, Severity
+from alembic_assay.history import RevisionGraph
+
+NAME = "round-trip"
+
+
+def differences(
+    graph: RevisionGraph,
+    revision: str,
+    *,
+    made: Sequence[Difference],
+    found: Sequence[Difference],
+    second_step: str,
+    downwards: bool,
+) -> list[Finding]:
+    """Return a finding for each object that is not as it was, or one if nothing was undone at all.
+
+    ``made`` is what the first step changed, ``found`` what is left of that after the step back, and
+    ``second_step`` what came of taking the first step again.
+    """
+    if not downwards and _is_untouched(made, found):
+        return [_does_nothing(graph, revision, made, second_step)]
+    way = "upgrade" if downwards else "downgrade"
+    return [_difference(graph, revision, one, second_step, way) for one in found]
+
+
+def second_step_fails(error: str) -> str:
+    """Describe a second step that raised."""
+    return f"so that the next one fails: {error}"
+
+
+def second_step_differs(found: Sequence[Difference]) -> str:
+    """Describe a second step that led to another schema than the first."""
+    return f"so that the next one leads to another schema: {'; '.join(map(str, found[:3]))}"
+
+
+def downgrade_failed(graph: RevisionGraph, failure: MigrationFailed) -> Finding:
+    """Return the finding for a ``downgrade()`` that raised."""
+    return _finding(
+        graph,
+        failure.revision,
+        "downgrade-failed",
+        f"downgrade of {graph.describe(failure.revision)} fails: {first_line(failure.__cause__)}",
+        "A deployment with this revision cannot be rolled back.",
+        "correct downgrade(); if there is no way back, let it raise NotImplementedError, or name\n"
+        f'it in [tool.alembic-assay.irreversible]: {failure.revision} = "why"',
+    )
+
+
+def upgrade_back_failed(graph: RevisionGraph, failure: MigrationFailed) -> Finding:
+    """Return the finding for an ``upgrade()`` that raised after its own downgrade."""
+    return _finding(
+        graph,
+        failure.revision,
+        "upgrade-failed",
+        f"upgrade to {graph.describe(failure.revision)}, after its downgrade, fails:"
+        f" {first_line(failure.__cause__)}",
+        "A database that was rolled back, or that is older, cannot be brought to head.",
+        "correct upgrade(), or downgrade() if that leaves something behind.",
+    )
+
+
+def second_upgrade_failed(graph: RevisionGraph, revision: str, error: str) -> Finding:
+    """Return the finding for a second step that raised though the schema was as before."""
+    return _finding(
+        graph,
+        revision,
+        "reupgrade-failed",
+        f"revision {graph.describe(revision)} fails when it is run a second time: {error}",
+        "The schema is as it was before, so something else stays: rows, or Python state.",
+        "let downgrade() undo all that upgrade() does.",
+    )
+
+
+def failed_behind(
+    graph: RevisionGraph, failure: MigrationFailed, missing: Sequence[str]
+) -> Finding:
+    """Return the finding for a failure that may only follow from an earlier one."""
+    return Finding(
+        NAME,
+        "not-checked",
+        f"revision {graph.describe(failure.revision)} could not be checked:"
+        f" {first_line(failure.__cause__)}",
+        f"It needs {', '.join(missing)}, which failed, so this may only be a consequence.",
+        f"correct {missing[0]} first.",
+        severity=Severity.SKIPPED,
+        revision=failure.revision,
+        path=str(graph.path(failure.revision)),
+    )
+
+
+def _is_untouched(made: Sequence[Difference], found: Sequence[Difference]) -> bool:
+    return bool(made) and [str(one) for one in made] == [str(one) for one in found]
+
+
+def _does_nothing(
+    graph: RevisionGraph, revision: str, made: Sequence[Difference], second_step: str
+) -> Finding:
+    return _finding(
+        graph,
+        revision,
+        "downgrade-does-nothing",
+        f"downgrade of {graph.describe(revision)} undoes nothing: {'; '.join(map(str, made))}",
+        f"The database is said to be a revision older and is not, {second_step or _STAYS}.",
+        "write downgrade(); if there is no way back, let it raise NotImplementedError.",
+    )
+
+
+def _difference(
+    graph: RevisionGraph, revision: str, found: Difference, second_step: str, way: str
+) -> Finding:
+    subject = f"{way} of {graph.describe(revision)}"
+    effect = f"{second_step or _STAYS}."
+    effect = effect[0].upper() + effect[1:]
+    name = found.object.name
+    if found.before is None:
+        rule, message = "round-trip-leftover", f"{subject} leaves {found.object} behind"
+        remedy = f"remove it in {way}(): {removal(found)}"
+    elif found.after is None:
+        rule, message = "round-trip-missing", f"{subject} does not bring back {found.object}"
+        remedy = f"create {name} again in {way}(), as it was before."
+    else:
+        rule, message = "round-trip-changed", f"{subject} brings back a different {found}"
+        remedy = f"let {way}() restore {name} as it was before."
+    finding = _finding(graph, revision, rule, message, effect, remedy)
+    return replace(finding, object=str(found.object))
+
+
+_STAYS = "so that databases which went back differ from those which did not"
+
+
+def removal(found: Difference) -> str:
+    """Return the Alembic code that removes an object."""
+    kind, name = found.object
+    table, _, own = name.rpartition(".")
+    if kind == "table":
+        return f"op.drop_table({_quoted(own)}{_schema(table)})"
+    if kind == "column":
+        return f"op.drop_column({_quoted(table)}, {_quoted(own)})"
+    if kind == "index":
+        return f"op.drop_index({_quoted(own)}, table_name={_quoted(table)})"
+    if kind.endswith(("constraint", "key")) and not own.startswith("("):
+        return f"op.drop_constraint({_quoted(own)}, {_quoted(table)})"
+    if kind == "enum":
+        return f"sa.Enum(name={_quoted(own)}{_schema(table)}).drop(op.get_bind())"
+    statement = "TYPE" if kind.endswith("type") else kind.upper()
+    place = f" ON {table}" if kind in ("trigger", "policy", "rule") and table else ""
+    return f'op.execute("DROP {statement} {own if place else name}{place}")'
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '\\"') + '"'
+
+
+def _schema(schema: str) -> str:
+    return f", schema={_quoted(schema)}" if schema else ""
+
+
+def _finding(
+    graph: RevisionGraph,
+    revision: str,
+    rule: str,
+    message: str,
+    effect: str,
+    remedy: str,
+) -> Finding:
+    path = str(graph.path(revision))
+    return Finding(NAME, rule, message, effect, remedy, revision=revision, path=path)

@@ -1,0 +1,195 @@
+"""A project under test: its configuration, its settings, and a place for databases of our own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext, RevisionStep
+from sqlalchemy import URL, MetaData
+
+from alembic_assay.config import (
+    configured_url,
+    find_config_file,
+    load_config,
+    make_config,
+    parse_url,
+)
+from alembic_assay.databases import Databases, open_databases
+from alembic_assay.environment import Environment, Heads, MetaDatas
+from alembic_assay.exceptions import ConfigError
+from alembic_assay.history import RevisionGraph, project_on_sys_path
+from alembic_assay.settings import Settings, load_attribute, load_settings
+
+CREATE_ALL = "create_all"
+"""The baseline of a project whose new installations are made from the models and stamped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What the checks and fixtures need to know of a project.
+
+    ``config_for`` returns the Alembic ``Config`` for a URL, and points the application at it where
+    that is needed. ``metadata`` stands in for the ``target_metadata`` of env.py.
+    """
+
+    config_for: Callable[[URL], Config]
+    databases: Databases
+    settings: Settings
+    metadata: MetaDatas | None = None
+
+    def graph(self) -> RevisionGraph:
+        """Read the revision files. Raises ``HistoryError`` or ``ConfigError``."""
+        return RevisionGraph.from_config(self.config_for(self.databases.server))
+
+    @contextmanager
+    def environment(self, url: URL, graph: RevisionGraph) -> Iterator[Environment]:
+        """Bind the project's env.py to a database of our own."""
+        engine = self.databases.backend.make_own_engine(url)
+        with engine.connect() as connection:
+            config = self.config_for(url)
+            yield Environment(config, graph, connection, url=url, metadata=self.metadata)
+
+    @contextmanager
+    def empty_environment(self, graph: RevisionGraph) -> Iterator[Environment]:
+        """Bind env.py to a new database, which is dropped afterwards."""
+        with self.databases.temporary() as url, self.environment(url, graph) as environment:
+            yield environment
+
+    @property
+    def starts_from_models(self) -> bool:
+        """Whether new installations are made by ``create_all`` and stamped, not by migrations."""
+        return self.settings.baseline == CREATE_ALL
+
+    def migrate(self, environment: Environment) -> None:
+        """Bring an empty database to the heads in the way a new installation takes.
+
+        Raises ``MigrationFailed`` where a revision does, and what ``Environment.run`` raises.
+        """
+        if self.starts_from_models:
+            self.create_from_models(environment)
+            return
+        self.lay_baseline(environment)
+        environment.run(lambda heads, context: environment.graph.upgrade_steps(heads, "heads"))
+
+    def lay_baseline(self, environment: Environment) -> None:
+        """Make what must be there before the first revision, where there is such a thing."""
+        baseline = self.settings.baseline
+        if baseline is None or self.starts_from_models:
+            return
+        connection = environment.connection
+        if baseline.endswith(".sql"):
+            path = self.settings.folder / baseline
+            environment.backend.run_script(connection, _read_sql(path))
+            return
+        with project_on_sys_path(environment.config):
+            function = load_attribute(baseline)
+        if not callable(function):
+            raise ConfigError(f'the baseline "{baseline}" is not a function of a Connection')
+        function(connection)
+        connection.commit()
+
+    def create_from_models(self, environment: Environment) -> None:
+        """Make the tables of the models, and stamp the heads."""
+
+        def create(heads: Heads, context: MigrationContext) -> Iterator[RevisionStep]:
+            for metadata in environment.metadatas():
+                metadata.create_all(environment.connection)
+            context.stamp(environment.graph.script, "heads")
+            environment.connection.commit()
+            yield from ()
+
+        environment.probe()
+        if not environment.metadatas():
+            raise ConfigError(
+                'baseline = "create_all" needs the models, and env.py gives no target_metadata',
+                help='name them: metadata = "package.models:Base" in [tool.alembic-assay]',
+            )
+        environment.run(create)
+
+
+@contextmanager
+def open_project(
+    *,
+    url: str | URL | None = None,
+    config_file: str | os.PathLike[str] | None = None,
+    section: str = "alembic",
+    x_arguments: Sequence[str] = (),
+    metadata: str | MetaDatas | None = None,
+    folder: Path | None = None,
+) -> Iterator[Project]:
+    """Open the project of a configuration file for checking; the databases go with the block.
+
+    ``url`` says where databases are made: ``sqlite://``, ``postgresql://`` for a server that is
+    found or started, or the URL of one; without it ``ASSAY_URL``, the setting ``url`` and at last
+    the dialect of the project's own ``sqlalchemy.url`` count, in this order. The application's own
+    database is never connected to. ``folder`` is where databases that are files lie.
+    """
+    path = Path(config_file) if config_file is not None else find_config_file(Path.cwd())
+    settings = load_settings(path.absolute().parent)
+
+    def config_for(target: URL) -> Config:
+        config = make_config(
+            target, config_file=path, section=section, x_arguments=tuple(x_arguments)
+        )
+        if settings.configure is not None:
+            with project_on_sys_path(config):
+                configure = load_attribute(settings.configure)
+                if not callable(configure):
+                    raise ConfigError(f'configure = "{settings.configure}" is not a function')
+                configure(target)
+        return config
+
+    with open_databases(
+        server_url(url, settings, load_config(path, section)), folder=folder
+    ) as databases:
+        found = metadata if metadata is not None else settings.metadata
+        if isinstance(found, str):
+            with project_on_sys_path(load_config(path, section)):
+                found = as_metadata(load_attribute(found), found)
+        yield Project(config_for, databases, settings, found)
+
+
+def server_url(url: str | URL | None, settings: Settings, config: Config) -> URL:
+    """Return where databases are to be made, from the first source that says so."""
+    for given in (url, os.environ.get("ASSAY_URL"), settings.url):
+        if given:
+            return parse_url(given)
+    own = configured_url(config)
+    if own is None:
+        raise ConfigError(
+            "nothing says on which kind of database this project runs",
+            effect="The migrations must be checked on that kind, and no other will be guessed.",
+            help='say url = "postgresql://" (or "sqlite://") in [tool.alembic-assay] of'
+            " pyproject.toml, or set ASSAY_URL.",
+        )
+    # Of the application's database only the kind is taken: it must never be touched.
+    return URL.create(own.get_backend_name())
+
+
+def as_metadata(found: object, reference: str) -> MetaDatas:
+    """Return the MetaData in something that was named: itself, a declarative base, a list."""
+    if isinstance(found, MetaData):
+        return found
+    if isinstance(inner := getattr(found, "metadata", None), MetaData):
+        return inner
+    if isinstance(found, (list, tuple)) and all(isinstance(one, MetaData) for one in found):
+        return list(found)
+    raise ConfigError(
+        f'"{reference}" is a {type(found).__name__}, not a MetaData',
+        help="name a MetaData, a declarative base, or a list of MetaData.",
+    )
+
+
+def _read_sql(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"the baseline {path} cannot be read: {error.strerror}",
+            help="baseline is relative to the folder of pyproject.toml.",
+        ) from error
