@@ -1,0 +1,174 @@
+"""The command line: ``alembic-assay check | drift | apply``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from alembic_assay.checks import CHECKS, run_checks
+from alembic_assay.checks import Progress as Report
+from alembic_assay.config import find_config_file, make_config, parse_url
+from alembic_assay.exceptions import AssayError
+from alembic_assay.findings import Finding, Severity, errors
+from alembic_assay.migrate import apply_migrations
+from alembic_assay.project import open_project
+from alembic_assay.reporting import render_json, render_summary, render_text
+
+CLEAN, FOUND, FAILED = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return 0 if all is well, 1 for findings, 2 if it could not be carried out."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.command(options)
+    except AssayError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="alembic-assay", description="Prove and apply the Alembic migrations of a project."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {version('alembic-assay')}"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    check = commands.add_parser("check", help="run the checks on databases made for them")
+    check.set_defaults(command=_check)
+    check.add_argument(
+        "checks", nargs="*", metavar="CHECK", help=f"which ones: {', '.join(CHECKS)} (default: all)"
+    )
+    drift = commands.add_parser("drift", help="compare the models with the migrations")
+    drift.set_defaults(command=_check, checks=["drift"])
+    for command in (check, drift):
+        command.add_argument(
+            "--url",
+            help="where databases are made: sqlite://, postgresql:// (a server is found or"
+            " started), or the URL of a server; default: ASSAY_URL, then the project's dialect",
+        )
+        command.add_argument(
+            "--metadata",
+            metavar="PACKAGE:ATTRIBUTE",
+            help="the models, where env.py gives no target_metadata",
+        )
+        command.add_argument("--format", choices=["text", "json"], default="text")
+
+    apply = commands.add_parser("apply", help="create or upgrade a database, under a lock")
+    apply.set_defaults(command=_apply)
+    apply.add_argument("url", metavar="URL", help="the database; it is changed")
+    apply.add_argument("--target", default="head", help="as for alembic upgrade (default: head)")
+    apply.add_argument(
+        "--lock-timeout", type=float, default=300.0, metavar="SECONDS", help="default: 300"
+    )
+    for command in (check, drift, apply):
+        alembic = command.add_argument_group("options of Alembic")
+        alembic.add_argument("-c", "--config", metavar="FILE", help="alembic.ini or pyproject.toml")
+        alembic.add_argument(
+            "-n", "--name", metavar="SECTION", default="alembic", help="section of alembic.ini"
+        )
+        alembic.add_argument(
+            "-x", metavar="KEY=VALUE", action="append", default=[], help="argument for env.py"
+        )
+    return parser
+
+
+def _check(options: argparse.Namespace) -> int:
+    unknown = [name for name in options.checks if name not in CHECKS]
+    if unknown:
+        print(
+            f"error: there is no check {', '.join(unknown)}\n  help: the checks are:"
+            f" {', '.join(CHECKS)}.",
+            file=sys.stderr,
+        )
+        return FAILED
+    names = options.checks or list(CHECKS)
+    config_file = Path(options.config) if options.config else find_config_file(Path.cwd())
+    with open_project(
+        url=options.url,
+        config_file=config_file,
+        section=options.name,
+        x_arguments=options.x,
+        metadata=options.metadata,
+    ) as project:
+        if options.format == "json":
+            print(render_json(findings := run_checks(project, names)))
+        else:
+            databases = project.databases
+            print(f"{_shown(config_file)} on {databases.backend.name}: {databases.origin}\n")
+            with _progress() as report:
+                findings = run_checks(project, names, progress=report)
+            _print_results(names, findings)
+    return FOUND if errors(findings) else CLEAN
+
+
+def _apply(options: argparse.Namespace) -> int:
+    url = parse_url(options.url)
+    config = make_config(
+        url, config_file=options.config, section=options.name, x_arguments=options.x
+    )
+    report = apply_migrations(
+        url, config=config, target=options.target, lock_timeout=options.lock_timeout
+    )
+    ran = f", {len(report.applied)} revisions applied" if report.applied else ""
+    print(f"{report.database}: {report.action.value} at {', '.join(report.after) or 'base'}{ran}")
+    return CLEAN
+
+
+@contextmanager
+def _progress() -> Iterator[Report | None]:
+    """Show a bar for each check while it runs, on a terminal; nothing elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=total)
+            bars.update(tasks[name], completed=done, total=total)
+
+        yield report
+
+
+def _print_results(names: Sequence[str], findings: Sequence[Finding]) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("check", "result", "revision", "object"):
+        table.add_column(heading, overflow="fold")
+    colours = {Severity.ERROR: "red", Severity.NOTE: "cyan", Severity.SKIPPED: "yellow"}
+    for name in names:
+        found = [finding for finding in findings if finding.check == name]
+        if not errors(found) and not any(one.severity is Severity.SKIPPED for one in found):
+            table.add_row(name, "[green]ok[/green]")
+        for finding in found:
+            colour = colours[finding.severity]
+            result = f"[{colour}]{escape(finding.rule)}[/{colour}]"
+            table.add_row(name, result, finding.revision or "", escape(finding.object or ""))
+    console = Console()
+    # Rich takes 80 columns where there is no terminal, and would fold the names in a log.
+    console.print(table, width=None if console.is_terminal else 120)
+    if findings:
+        print(f"{render_text(findings, folder=Path.cwd())}\n")
+    print(render_summary(findings))
+
+
+def _shown(path: Path) -> str:
+    """Return a path as short as it can be from the working directory."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,170 @@
+"""Real servers, real projects: what most tests stand on."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from alembic_assay.config import parse_url
+from alembic_assay.databases import Databases, open_databases
+
+pytest_plugins = ["pytester"]
+
+GENERIC_ENV = """
+from alembic import context
+from sqlalchemy import engine_from_config, pool
+
+target_metadata = {metadata}
+config = context.config
+
+connectable = engine_from_config(
+    config.get_section(config.config_ini_section, {{}}), prefix="sqlalchemy.", poolclass=pool.NullPool
+)
+with connectable.connect() as connection:
+    context.configure(connection=connection, target_metadata=target_metadata{options})
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+REVISION = '''
+"""{message}"""
+import sqlalchemy as sa
+from alembic import op
+
+revision = {revision!r}
+down_revision = {down_revision!r}
+branch_labels = {branch_labels!r}
+depends_on = {depends_on!r}
+
+
+def upgrade():
+{upgrade}
+'''
+
+DOWNGRADE = """
+
+def downgrade():
+{downgrade}
+"""
+
+
+@dataclass(frozen=True)
+class ProjectFiles:
+    """A small Alembic project in a folder of its own."""
+
+    folder: Path
+
+    @property
+    def ini(self) -> Path:
+        return self.folder / "alembic.ini"
+
+    @property
+    def env(self) -> Path:
+        return self.folder / "migrations" / "env.py"
+
+    def write_env(
+        self, text: str | None = None, *, metadata: str = "None", options: str = ""
+    ) -> None:
+        """Write env.py: ``text``, or the generic one with these words in it."""
+        self.env.write_text(text or GENERIC_ENV.format(metadata=metadata, options=options))
+
+    def add_revision(
+        self,
+        revision: str,
+        down_revision: str | tuple[str, ...] | None = None,
+        *,
+        upgrade: str = "pass",
+        downgrade: str | None = "pass",
+        message: str = "",
+        branch_labels: str | None = None,
+        depends_on: str | None = None,
+    ) -> Path:
+        """Write a revision from the bodies of its functions; ``downgrade=None`` leaves that out."""
+        text = REVISION.format(
+            message=message or revision,
+            revision=revision,
+            down_revision=down_revision,
+            branch_labels=branch_labels,
+            depends_on=depends_on,
+            upgrade=_body(upgrade),
+        )
+        if downgrade is not None:
+            text += DOWNGRADE.format(downgrade=_body(downgrade))
+        path = self.folder / "migrations" / "versions" / f"{revision}.py"
+        path.write_text(text)
+        return path
+
+    def add_table(self, revision: str, down_revision: str | None, table: str) -> Path:
+        """Write a revision that makes one table, rightly."""
+        return self.add_revision(
+            revision,
+            down_revision,
+            upgrade=f'op.create_table("{table}", sa.Column("id", sa.Integer, primary_key=True))',
+            downgrade=f'op.drop_table("{table}")',
+        )
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Callable[..., ProjectFiles]:
+    """Return a function that makes an Alembic project with a generic env.py and no revisions."""
+
+    def make(name: str = "project", *, url: str = "sqlite://") -> ProjectFiles:
+        files = ProjectFiles(tmp_path / name)
+        (files.folder / "migrations" / "versions").mkdir(parents=True)
+        files.ini.write_text(
+            "[alembic]\nscript_location = %(here)s/migrations\nprepend_sys_path = %(here)s\n"
+            f"path_separator = os\nsqlalchemy.url = {url.replace('%', '%%')}\n"
+        )
+        files.write_env()
+        return files
+
+    return make
+
+
+@pytest.fixture
+def project_files(make_project: Callable[..., ProjectFiles]) -> ProjectFiles:
+    """An Alembic project with a generic env.py and no revisions."""
+    return make_project()
+
+
+@pytest.fixture(scope="session")
+def postgresql_databases() -> Iterator[Databases]:
+    """PostgreSQL databases: on the server that the toolkit finds or starts, as for its users."""
+    with open_databases(parse_url("postgresql://")) as databases:
+        yield databases
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases() -> Iterator[Databases]:
+    """SQLite databases, in a folder of their own."""
+    with open_databases(parse_url("sqlite://")) as databases:
+        yield databases
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Databases of each kind in turn: the test runs on all."""
+    return request.getfixturevalue(f"{request.param}_databases")  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[URL]:
+    """An empty database of each kind in turn."""
+    with databases.temporary() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_url(postgresql_databases: Databases) -> Iterator[URL]:
+    """An empty PostgreSQL database."""
+    with postgresql_databases.temporary() as url:
+        yield url
+
+
+def _body(code: str) -> str:
+    return textwrap.indent(textwrap.dedent(code).strip() or "pass", "    ")
