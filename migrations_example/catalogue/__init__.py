@@ -1,0 +1,1 @@
+"""A small music catalogue: artists, their albums, and the tracks on them."""
