@@ -1,5 +1,5 @@
-from alembic_assay import check_drift
+from alembic_assay import Project, check_drift
 
 
-def test_models_equal_migrations(assay_project):
+def test_models_equal_migrations(assay_project: Project) -> None:
     assert check_drift(assay_project) == []

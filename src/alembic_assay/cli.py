@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
@@ -109,7 +108,7 @@ def _check(options: argparse.Namespace) -> int:
             print(render_json(findings := run_checks(project, names)))
         else:
             databases = project.databases
-            print(f"{_shown(config_file)} on {databases.backend.name}: {databases.origin}\n")
+            print(f"{_shown(config_file)} on {databases.backend.name} ({databases.origin})\n")
             with _progress() as report:
                 findings = run_checks(project, names, progress=report)
             _print_results(names, findings)
@@ -149,7 +148,7 @@ def _progress() -> Iterator[Report | None]:
 
 
 def _print_results(names: Sequence[str], findings: Sequence[Finding]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     for heading in ("check", "result", "revision", "object"):
         table.add_column(heading, overflow="fold")
     colours = {Severity.ERROR: "red", Severity.NOTE: "cyan", Severity.SKIPPED: "yellow"}
@@ -165,8 +164,8 @@ def _print_results(names: Sequence[str], findings: Sequence[Finding]) -> None:
     # Rich takes 80 columns where there is no terminal, and would fold the names in a log.
     console.print(table, width=None if console.is_terminal else 120)
     if findings:
-        print(f"{render_text(findings, folder=Path.cwd())}\n")
-    print(render_summary(findings))
+        print(f"\n{render_text(findings, folder=Path.cwd())}")
+    print(f"\n{render_summary(findings)}")
 
 
 def _shown(path: Path) -> str:

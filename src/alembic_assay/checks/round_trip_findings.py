@@ -109,10 +109,16 @@ def _does_nothing(
         graph,
         revision,
         "downgrade-does-nothing",
-        f"downgrade of {graph.describe(revision)} undoes nothing: {'; '.join(map(str, made))}",
+        f"downgrade of {graph.describe(revision)} undoes nothing: {'; '.join(map(_stays, made))}",
         f"The database is said to be a revision older and is not, {second_step or _STAYS}.",
         "write downgrade(); if there is no way back, let it raise NotImplementedError.",
     )
+
+
+def _stays(made: Difference) -> str:
+    if made.before is None:
+        return f"{made.object} stays"
+    return f"{made.object} stays removed" if made.after is None else f"{made} stays"
 
 
 def _difference(

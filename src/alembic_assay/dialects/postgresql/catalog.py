@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from alembic_assay.catalog import Definition, ObjectId, Snapshot
+from alembic_assay.catalog import Definition, ObjectId, Part, Snapshot
 from alembic_assay.dialects.postgresql import queries
 
 
@@ -89,15 +89,15 @@ class _News:
 
 
 def _read_session(connection: Connection, version_table: tuple[str | None, str]) -> _Session:
-    return _Session(*connection.exec_driver_sql(queries.SESSION).one(), version_table)
+    row: Sequence[Any] = connection.exec_driver_sql(queries.SESSION).one()
+    return _Session(*row, version_table)
 
 
 def _recall(previous: Snapshot | None, session: _Session) -> _Memory:
     memory = previous.marks.get(_Memory) if previous is not None else None
-    if isinstance(memory, _Memory) and memory.session is not None:
-        if session.is_told_the_same_as(memory.session):
-            return memory
-    return _Memory()
+    if not isinstance(memory, _Memory) or memory.session is None:
+        return _Memory()
+    return memory if session.is_told_the_same_as(memory.session) else _Memory()
 
 
 def _read_news(connection: Connection, session: _Session, memory: _Memory) -> _News:
@@ -145,7 +145,7 @@ def _follow_rows(connection: Connection, memory: _Memory) -> tuple[_Links, set[_
     }
     shrunken = [name for name, total in totals.items() if total != len(links.get(name, ()))]
     if shrunken:
-        present = defaultdict(dict)
+        present: dict[str, dict[int, _Row]] = defaultdict(dict)
         sql = "\nUNION ALL ".join(queries.KEYS[name] for name in shrunken)
         for catalog, key, target, number in connection.exec_driver_sql(sql):
             present[catalog][key] = _Row(target, number)
@@ -177,16 +177,14 @@ def _find_dependents(
     return {_find_part(links, _Row(*row)) for row in rows}
 
 
-def _assemble(
-    rows: Iterable[Any], default_schema: str | None
-) -> dict[int, tuple[dict[ObjectId, Definition], dict[int, tuple[str | None, str]]]]:
+def _assemble(rows: Iterable[Any], default_schema: str | None) -> dict[int, tuple[Part, _Names]]:
     """Sort described objects into parts, by the OID of the part; see ``queries`` for the rows.
 
     What belongs to a table that is left out is left out with it.
     """
     names: dict[int, dict[int, tuple[str | None, str]]] = defaultdict(dict)
     pieces = []
-    parts = {}
+    parts: dict[int, dict[ObjectId, Definition]] = {}
     for oid, sub, kind, schema, name, definition in rows:
         if sub is not None:
             names[oid][sub] = (schema, name)
@@ -194,14 +192,14 @@ def _assemble(
             pieces.append((oid, sub, kind, name, definition))
     for oid, named in names.items():
         if 0 in named:
-            parts[oid] = ({}, named)
+            parts[oid] = {}
     for oid, sub, kind, name, definition in pieces:
         if oid in parts:
             schema, owner = names[oid][0]
             path = owner if sub == 0 else f"{owner}.{name}"
             qualified = path if schema in (None, default_schema) else f"{schema}.{path}"
-            parts[oid][0][ObjectId(kind, qualified)] = json.loads(definition)
-    return parts
+            parts[oid][ObjectId(kind, qualified)] = json.loads(definition)
+    return {oid: (objects, names[oid]) for oid, objects in parts.items()}
 
 
 def _reads_differently(session: _Session, memory: _Memory, news: _News) -> bool:
@@ -230,7 +228,7 @@ def _make_snapshot(
 ) -> Snapshot:
     old = previous.parts if previous is not None else {}
     untouched = memory.names.keys() - news.touched
-    parts = {part: old[part] for part in untouched}
+    parts: dict[Hashable, Part] = {part: old[part] for part in untouched}
     for part, objects in news.parts.items():
         parts[part] = old[part] if old.get(part) == objects else objects
     names = {part: memory.names[part] for part in untouched} | dict(news.names)

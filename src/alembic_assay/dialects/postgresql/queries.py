@@ -11,7 +11,7 @@ is read with. The queries below it describe those objects, all in the same six c
 - ``name``;
 - ``definition``: a JSON object whose keys are for people; NULL values are left out.
 
-None of them contains a ``%`` but in parameters, so that nothing needs doubling.
+There is no ``%`` but in parameters, so that nothing needs doubling.
 """
 
 from __future__ import annotations
@@ -101,9 +101,12 @@ FROM pg_attribute WHERE {_RECENT}"""
 
 KEYS = {name: _select(name, "true") for name in _SHRINKING}
 
-DEPENDENTS = """
+_THESE = "ANY((SELECT %(oids)s::oid[])::oid[])"
+# Through a subquery a plan for any list is as good as one for this list: it is made once only.
+
+DEPENDENTS = f"""
 SELECT DISTINCT classid::regclass::text, objid FROM pg_depend
-WHERE refclassid = 'pg_class'::regclass AND refobjid = ANY(%(oids)s::oid[])
+WHERE refclassid = 'pg_class'::regclass AND refobjid = {_THESE}
   AND classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass)
 """
 # Views, rules and SQL-standard function bodies: the server chooses the aliases that it prints for
@@ -143,7 +146,7 @@ SELECT c.oid, 0, 'table', n.nspname::text, c.relname::text, json_strip_nulls(jso
         WHERE f.ftrelid = c.oid),
     'comment', obj_description(c.oid, 'pg_class')))::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid = ANY(%(oids)s::oid[]) AND c.relkind IN ('r', 'p', 'f') AND {_USERS_SCHEMA}
+WHERE c.oid = {_THESE} AND c.relkind IN ('r', 'p', 'f') AND {_USERS_SCHEMA}
   AND NOT (n.nspname = coalesce(%(schema)s, current_schema()::text) AND c.relname = %(table)s)
   AND {_independent("pg_class", "c.oid")}
 """
@@ -162,7 +165,7 @@ SELECT c.oid, 0, CASE c.relkind WHEN 'v' THEN 'view' ELSE 'materialized view' EN
         WHERE d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid > 0),
     'comment', obj_description(c.oid, 'pg_class')))::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid = ANY(%(oids)s::oid[]) AND c.relkind IN ('v', 'm') AND {_USERS_SCHEMA}
+WHERE c.oid = {_THESE} AND c.relkind IN ('v', 'm') AND {_USERS_SCHEMA}
   AND {_independent("pg_class", "c.oid")}
 """
 
@@ -189,13 +192,13 @@ LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 LEFT JOIN (SELECT w.refobjid, w.refobjsubid, string_agg({_SEQUENCE}, '; ') AS options,
     min('nextval(' || quote_literal(s.seqrelid::regclass) || '::regclass)') AS call
     FROM pg_depend w JOIN pg_sequence s ON s.seqrelid = w.objid
-    WHERE w.refclassid = 'pg_class'::regclass AND w.refobjid = ANY(%(oids)s::oid[])
+    WHERE w.refclassid = 'pg_class'::regclass AND w.refobjid = {_THESE}
       AND w.classid = 'pg_class'::regclass AND w.deptype IN ('a', 'i')
     GROUP BY 1, 2) o ON o.refobjid = a.attrelid AND o.refobjsubid = a.attnum
-WHERE a.attrelid = ANY(%(oids)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+WHERE a.attrelid = {_THESE} AND a.attnum > 0 AND NOT a.attisdropped
 """
 
-CONSTRAINTS = """
+CONSTRAINTS = f"""
 SELECT o.conrelid, NULL::int, CASE o.contype WHEN 'p' THEN 'primary key'
     WHEN 'u' THEN 'unique constraint' WHEN 'f' THEN 'foreign key' WHEN 'c' THEN 'check constraint'
     ELSE 'exclusion constraint' END, NULL, o.conname::text, json_strip_nulls(json_build_object(
@@ -204,12 +207,12 @@ SELECT o.conrelid, NULL::int, CASE o.contype WHEN 'p' THEN 'primary key'
     'options', array_to_string(x.reloptions, ', '),
     'comment', obj_description(o.oid, 'pg_constraint')))::text
 FROM pg_constraint o LEFT JOIN pg_class x ON x.oid = o.conindid AND o.contype IN ('p', 'u', 'x')
-WHERE o.conrelid = ANY(%(oids)s::oid[]) AND o.contype IN ('p', 'u', 'f', 'c', 'x')
+WHERE o.conrelid = {_THESE} AND o.contype IN ('p', 'u', 'f', 'c', 'x')
 """
 # Not NOT NULL, which is the column's and keeps its first name when that is renamed (18), and not
 # constraint triggers, which are triggers.
 
-INDEXES = """
+INDEXES = f"""
 SELECT i.indrelid, NULL::int, 'index', NULL, x.relname::text, json_strip_nulls(json_build_object(
     'definition', replace(pg_get_indexdef(x.oid), 'INDEX ' || quote_ident(x.relname) || ' ON ',
         'INDEX ON '),
@@ -217,7 +220,7 @@ SELECT i.indrelid, NULL::int, 'index', NULL, x.relname::text, json_strip_nulls(j
     'clustered', i.indisclustered,
     'comment', obj_description(x.oid, 'pg_class')))::text
 FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
-WHERE i.indrelid = ANY(%(oids)s::oid[]) AND NOT EXISTS (SELECT FROM pg_constraint o
+WHERE i.indrelid = {_THESE} AND NOT EXISTS (SELECT FROM pg_constraint o
   WHERE o.conrelid = i.indrelid AND o.conindid = i.indexrelid AND o.contype IN ('p', 'u', 'x'))
 """
 # Not those behind a constraint, which says the same.
@@ -230,11 +233,11 @@ SELECT t.tgrelid, NULL::int, 'trigger', NULL, t.tgname::text, json_strip_nulls(j
     'definition', pg_get_triggerdef(t.oid),
     'enabled', {_ENABLED.format("t.tgenabled")},
     'comment', obj_description(t.oid, 'pg_trigger')))::text
-FROM pg_trigger t WHERE t.tgrelid = ANY(%(oids)s::oid[]) AND NOT t.tgisinternal
+FROM pg_trigger t WHERE t.tgrelid = {_THESE} AND NOT t.tgisinternal
 """
 # Not those that carry out foreign keys.
 
-POLICIES = """
+POLICIES = f"""
 SELECT p.polrelid, NULL::int, 'policy', NULL, p.polname::text, json_strip_nulls(json_build_object(
     'for', CASE p.polcmd WHEN 'r' THEN 'select' WHEN 'a' THEN 'insert' WHEN 'w' THEN 'update'
         WHEN 'd' THEN 'delete' ELSE 'all' END,
@@ -244,7 +247,7 @@ SELECT p.polrelid, NULL::int, 'policy', NULL, p.polname::text, json_strip_nulls(
     'using', pg_get_expr(p.polqual, p.polrelid),
     'with check', pg_get_expr(p.polwithcheck, p.polrelid),
     'comment', obj_description(p.oid, 'pg_policy')))::text
-FROM pg_policy p WHERE p.polrelid = ANY(%(oids)s::oid[])
+FROM pg_policy p WHERE p.polrelid = {_THESE}
 """
 
 RULES = f"""
@@ -252,7 +255,7 @@ SELECT r.ev_class, NULL::int, 'rule', NULL, r.rulename::text, json_strip_nulls(j
     'definition', pg_get_ruledef(r.oid),
     'enabled', {_ENABLED.format("r.ev_enabled")},
     'comment', obj_description(r.oid, 'pg_rewrite')))::text
-FROM pg_rewrite r WHERE r.ev_class = ANY(%(oids)s::oid[]) AND r.rulename <> '_RETURN'
+FROM pg_rewrite r WHERE r.ev_class = {_THESE} AND r.rulename <> '_RETURN'
 """
 # Not the rule that is a view.
 
@@ -261,8 +264,9 @@ SELECT c.oid, 0, 'sequence', n.nspname::text, c.relname::text, json_strip_nulls(
     'options', {_SEQUENCE},
     'unlogged', c.relpersistence = 'u',
     'comment', obj_description(c.oid, 'pg_class')))::text
-FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid = ANY(%(oids)s::oid[]) AND {_USERS_SCHEMA} AND {_independent("pg_class", "c.oid")}
+FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = {_THESE} AND {_USERS_SCHEMA} AND {_independent("pg_class", "c.oid")}
 """
 # Not where it stands, which is data.
 
@@ -296,25 +300,25 @@ SELECT t.oid, 0, CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN
     'comment', obj_description(t.oid, 'pg_type')))::text
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_range r ON r.rngtypid = t.oid
-WHERE t.oid = ANY(%(oids)s::oid[]) AND t.typtype IN ('c', 'd', 'e', 'r') AND {_USERS_SCHEMA}
+WHERE t.oid = {_THESE} AND t.typtype IN ('c', 'd', 'e', 'r') AND {_USERS_SCHEMA}
   AND {_independent("pg_type", "t.oid")}
 """
 # Not the row types of tables, array types and multiranges, which come with what they are of, and
 # not base types, which are C code.
 
-NAMES_IN_TYPES = """
+NAMES_IN_TYPES = f"""
 SELECT enumtypid, oid::bigint, NULL, NULL, enumlabel::text, NULL FROM pg_enum
-WHERE enumtypid = ANY(%(oids)s::oid[])
+WHERE enumtypid = {_THESE}
 UNION ALL
 SELECT t.oid, a.attnum, NULL, NULL, a.attname, NULL
 FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
-WHERE t.oid = ANY(%(oids)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+WHERE t.oid = {_THESE} AND a.attnum > 0 AND NOT a.attisdropped
 """
 
 _FUNCTION = (
     "p.oid, 0, {}, n.nspname::text, p.proname || '(' || oidvectortypes(p.proargtypes) || ')'"
 )
-_USERS_FUNCTION = f"""p.oid = ANY(%(oids)s::oid[]) AND {_USERS_SCHEMA}
+_USERS_FUNCTION = f"""p.oid = {_THESE} AND {_USERS_SCHEMA}
   AND {_independent("pg_proc", "p.oid", "'e', 'i'")}"""
 
 FUNCTIONS = f"""
@@ -350,14 +354,14 @@ WHERE {_USERS_FUNCTION}
 SCHEMAS = f"""
 SELECT n.oid, 0, 'schema', NULL, n.nspname::text,
   json_strip_nulls(json_build_object('comment', obj_description(n.oid, 'pg_namespace')))::text
-FROM pg_namespace n WHERE n.oid = ANY(%(oids)s::oid[]) AND {_USERS_SCHEMA}
+FROM pg_namespace n WHERE n.oid = {_THESE} AND {_USERS_SCHEMA}
   AND {_independent("pg_namespace", "n.oid")}
 """
 
-EXTENSIONS = """
+EXTENSIONS = f"""
 SELECT e.oid, 0, 'extension', NULL, e.extname::text, json_build_object('schema', n.nspname)::text
 FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-WHERE e.oid = ANY(%(oids)s::oid[])
+WHERE e.oid = {_THESE}
 """
 # Not the version, which is the server's installation.
 
@@ -366,15 +370,16 @@ SELECT x.oid, 0, 'statistics', n.nspname::text, x.stxname::text,
   json_strip_nulls(json_build_object('definition', pg_get_statisticsobjdef(x.oid),
     'comment', obj_description(x.oid, 'pg_statistic_ext')))::text
 FROM pg_statistic_ext x JOIN pg_namespace n ON n.oid = x.stxnamespace
-WHERE x.oid = ANY(%(oids)s::oid[]) AND {_USERS_SCHEMA}
+WHERE x.oid = {_THESE} AND {_USERS_SCHEMA}
 """
 
 EVENT_TRIGGERS = f"""
 SELECT t.oid, 0, 'event trigger', NULL, t.evtname::text, json_strip_nulls(json_build_object(
-    'on', t.evtevent, 'tags', array_to_string(t.evttags, ', '), 'function', t.evtfoid::regproc::text,
+    'on', t.evtevent, 'tags', array_to_string(t.evttags, ', '),
+    'function', t.evtfoid::regproc::text,
     'enabled', {_ENABLED.format("t.evtenabled")},
     'comment', obj_description(t.oid, 'pg_event_trigger')))::text
-FROM pg_event_trigger t WHERE t.oid = ANY(%(oids)s::oid[])
+FROM pg_event_trigger t WHERE t.oid = {_THESE}
   AND {_independent("pg_event_trigger", "t.oid")}
 """
 

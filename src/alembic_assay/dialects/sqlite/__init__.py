@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -95,11 +95,11 @@ class SQLite(Backend):
 
     @contextmanager
     def serve(self, url: URL, folder: Path | None) -> Iterator[tuple[URL, str]]:
-        with ExitStack() as stack:
-            if folder is None:
-                temporary = TemporaryDirectory(prefix="alembic-assay-", ignore_cleanup_errors=True)
-                folder = Path(stack.enter_context(temporary))
+        if folder is not None:
             yield URL.create("sqlite+pysqlite", database=str(folder)), f"files in {folder}"
+            return
+        with TemporaryDirectory(prefix="alembic-assay-", ignore_cleanup_errors=True) as temporary:
+            yield URL.create("sqlite+pysqlite", database=temporary), "files in a temporary folder"
 
     def create(self, server: URL, name: str) -> URL:
         path = Path(server.database or "") / f"{name}.db"
