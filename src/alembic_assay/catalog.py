@@ -69,6 +69,10 @@ class Difference:
         return [f"{name}: {_show(before.get(name))} -> {_show(after.get(name))}" for name in names]
 
 
+_WITH_PARTS = {"table", "view", "materialized view"}
+_STANDALONE = {*_WITH_PARTS, "sequence", "function", "enum", "domain", "composite type"}
+
+
 def compare(before: Snapshot, after: Snapshot) -> list[Difference]:
     """Return what changed from one snapshot to another, ordered by object.
 
@@ -84,7 +88,7 @@ def compare(before: Snapshot, after: Snapshot) -> list[Difference]:
     whole = {
         f"{found.object.name}."
         for found in differences
-        if found.object.kind in ("table", "view", "materialized view")
+        if found.object.kind in _WITH_PARTS
         and (found.before is None or found.after is None)
     }
     return [found for found in differences if not _is_inside(found.object, whole)]
@@ -97,6 +101,8 @@ def _changed_objects(one: Snapshot, other: Snapshot) -> Iterator[tuple[ObjectId,
 
 
 def _is_inside(found: ObjectId, prefixes: set[str]) -> bool:
+    if found.kind in _STANDALONE:
+        return False  # a schema may have the name of a table
     return any(found.name.startswith(prefix) for prefix in prefixes)
 
 

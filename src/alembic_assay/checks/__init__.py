@@ -25,16 +25,23 @@ def run_checks(
     project: Project, names: Iterable[str] = CHECKS, *, progress: Progress | None = None
 ) -> list[Finding]:
     """Run the named checks, all by default, and return what they find, each thing once."""
-    findings: dict[tuple[str, str | None, str | None], Finding] = {}
+    findings: list[Finding] = []
     for name in names:
         if progress is not None:
             progress(name, 0, 1)
-        for finding in _run(project, name, progress):
-            key = (finding.rule, finding.revision, finding.object or finding.message)
-            findings.setdefault(key, finding)
+        findings += _run(project, name, progress)
         if progress is not None:
             progress(name, 1, 1)
-    return list(findings.values())
+    return distinct(findings)
+
+
+def distinct(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings without those that another check has made before them."""
+    first: dict[tuple[str, str | None, str], Finding] = {}
+    for finding in findings:
+        key = (finding.rule, finding.revision, finding.object or finding.message)
+        first.setdefault(key, finding)
+    return list(first.values())
 
 
 def _run(project: Project, name: str, progress: Progress | None) -> Sequence[Finding]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import alembic
+import alembic.ddl
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.operations.ops import MigrateOperation, ModifyTableOps, UpgradeOps
 from alembic.runtime.migration import MigrationContext, RevisionStep
@@ -113,7 +114,7 @@ def _compare(environment: Environment, context: MigrationContext) -> list[Findin
     operations = _flat(found.upgrade_ops) if found.upgrade_ops is not None else []
     return [
         *(_finding(operation, parents, context) for operation, parents in operations),
-        *(_warned(str(warning.message)) for warning in caught if _is_from_alembic(warning)),
+        *(_warned(warning) for warning in caught if _is_from(alembic, warning)),
     ]
 
 
@@ -157,14 +158,21 @@ def _code(operation: MigrateOperation, parents: _Parents, context: MigrationCont
         for name in (*names, "user_module_prefix")
         if context.opts.get(name) is not None
     }
-    code = render_python_code(UpgradeOps([whole]), migration_context=context, **options)
+    # With a script, Alembic wants target_metadata among the few options that it is given here.
+    without_script = MigrationContext.configure(
+        connection=context.connection, opts={**context.opts, "script": None}
+    )
+    code = render_python_code(UpgradeOps([whole]), migration_context=without_script, **options)
     lines = [
         line for line in code.splitlines() if line.strip() and not line.strip().startswith("#")
     ]
     return "\n".join(line.removeprefix("    ") for line in lines)
 
 
-def _warned(message: str) -> Finding:
+def _warned(warning: warnings.WarningMessage) -> Finding:
+    message = str(warning.message)
+    if _is_from(alembic.ddl, warning):
+        return not_checked(NAME, _NOT_CHECKED, message)
     return Finding(
         NAME,
         "drift-not-alterable",
@@ -174,6 +182,7 @@ def _warned(message: str) -> Finding:
     )
 
 
-def _is_from_alembic(warning: warnings.WarningMessage) -> bool:
-    home = Path(alembic.__file__).parent
+def _is_from(package: ModuleType, warning: warnings.WarningMessage) -> bool:
+    """Whether Alembic warns: in its comparison of a difference, in ``ddl`` of what it skips."""
+    home = Path(str(package.__file__)).parent
     return issubclass(warning.category, UserWarning) and home in Path(warning.filename).parents

@@ -100,11 +100,13 @@ class _Walk:
                 self.project.lay_baseline(self.environment)
                 self.environment.probe()
             self._use(self.environment.graph)
-            while not self.is_done and not self.is_damaged:
-                try:
-                    self.environment.run(self._steps)
-                except MigrationFailed as failure:
-                    self._settle(failure)
+            backend, connection = self.environment.backend, self.environment.connection
+            with backend.catalog_reader(connection) as self.reader:
+                while not self.is_done and not self.is_damaged:
+                    try:
+                        self.environment.run(self._steps)
+                    except MigrationFailed as failure:
+                        self._settle(failure)
 
     def _use(self, graph: RevisionGraph) -> None:
         self.graph = graph
@@ -219,6 +221,7 @@ class _Walk:
             found=self.differences,
             second_step=second_step,
             downwards=self.downwards,
+            dialect=self.environment.connection.dialect,
         )
 
     def _there(self, revision: str) -> RevisionStep:
@@ -237,9 +240,8 @@ class _Walk:
         return step
 
     def _read(self) -> Snapshot:
-        connection = self.environment.connection
         self.last_read = self.environment.backend.read_catalog(
-            connection, version_table=self.environment.version_table, previous=self.last_read
+            self.reader, version_table=self.environment.version_table, previous=self.last_read
         )
-        connection.rollback()
+        self.reader.rollback()
         return self.last_read

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sqlalchemy import Dialect
+
 from alembic_assay.catalog import Difference
 from alembic_assay.exceptions import MigrationFailed, first_line
 from alembic_assay.findings import Finding, Severity
@@ -21,6 +23,7 @@ def differences(
     found: Sequence[Difference],
     second_step: str,
     downwards: bool,
+    dialect: Dialect,
 ) -> list[Finding]:
     """Return a finding for each object that is not as it was, or one if nothing was undone at all.
 
@@ -30,7 +33,7 @@ def differences(
     if not downwards and _is_untouched(made, found):
         return [_does_nothing(graph, revision, made, second_step)]
     way = "upgrade" if downwards else "downgrade"
-    return [_difference(graph, revision, one, second_step, way) for one in found]
+    return [_difference(graph, revision, one, second_step, way, dialect) for one in found]
 
 
 def second_step_fails(error: str) -> str:
@@ -90,7 +93,7 @@ def failed_behind(
         "not-checked",
         f"revision {graph.describe(failure.revision)} could not be checked:"
         f" {first_line(failure.__cause__)}",
-        f"It needs {', '.join(missing)}, which failed, so this may only be a consequence.",
+        f"It needs {', '.join(missing)}, which was not carried out, so this may only follow from that.",
         f"correct {missing[0]} first.",
         severity=Severity.SKIPPED,
         revision=failure.revision,
@@ -122,7 +125,12 @@ def _stays(made: Difference) -> str:
 
 
 def _difference(
-    graph: RevisionGraph, revision: str, found: Difference, second_step: str, way: str
+    graph: RevisionGraph,
+    revision: str,
+    found: Difference,
+    second_step: str,
+    way: str,
+    dialect: Dialect,
 ) -> Finding:
     subject = f"{way} of {graph.describe(revision)}"
     effect = f"{second_step or _STAYS}."
@@ -130,7 +138,7 @@ def _difference(
     name = found.object.name
     if found.before is None:
         rule, message = "round-trip-leftover", f"{subject} leaves {found.object} behind"
-        remedy = f"remove it in {way}(): {removal(found)}"
+        remedy = f"remove it in {way}(): {removal(found, dialect)}"
     elif found.after is None:
         rule, message = "round-trip-missing", f"{subject} does not bring back {found.object}"
         remedy = f"create {name} again in {way}(), as it was before."
@@ -144,23 +152,36 @@ def _difference(
 _STAYS = "so that databases which went back differ from those which did not"
 
 
-def removal(found: Difference) -> str:
-    """Return the Alembic code that removes an object."""
+def removal(found: Difference, dialect: Dialect) -> str:
+    """Return the Alembic code that removes an object, or say how where there is none."""
     kind, name = found.object
-    table, _, own = name.rpartition(".")
+    owner, _, own = name.rpartition(".")
+    schema, _, table = owner.rpartition(".")
     if kind == "table":
-        return f"op.drop_table({_quoted(own)}{_schema(table)})"
+        return f"op.drop_table({_quoted(own)}{_schema(owner)})"
     if kind == "column":
-        return f"op.drop_column({_quoted(table)}, {_quoted(own)})"
+        return f"op.drop_column({_quoted(table)}, {_quoted(own)}{_schema(schema)})"
     if kind == "index":
-        return f"op.drop_index({_quoted(own)}, table_name={_quoted(table)})"
-    if kind.endswith(("constraint", "key")) and not own.startswith("("):
-        return f"op.drop_constraint({_quoted(own)}, {_quoted(table)})"
+        return f"op.drop_index({_quoted(own)}, table_name={_quoted(table)}{_schema(schema)})"
+    if kind.endswith(("constraint", "key")):
+        return _removal_of_constraint(own, table, schema, dialect)
     if kind == "enum":
-        return f"sa.Enum(name={_quoted(own)}{_schema(table)}).drop(op.get_bind())"
-    statement = "TYPE" if kind.endswith("type") else kind.upper()
-    place = f" ON {table}" if kind in ("trigger", "policy", "rule") and table else ""
-    return f'op.execute("DROP {statement} {own if place else name}{place}")'
+        return f"sa.Enum(name={_quoted(own)}{_schema(owner)}).drop(op.get_bind())"
+    statement = f"DROP {'TYPE' if kind.endswith('type') else kind.upper()}"
+    if kind not in ("trigger", "policy", "rule"):
+        return f"op.execute({_quoted(f'{statement} {_sql_name(name, dialect)}')})"
+    # SQLite's triggers have names of their own; elsewhere these are named by their tables.
+    place = f" ON {_sql_name(owner, dialect)}" if dialect.supports_alter else ""
+    return f"op.execute({_quoted(f'{statement} {_sql_name(own, dialect)}{place}')})"
+
+
+def _removal_of_constraint(name: str, table: str, schema: str, dialect: Dialect) -> str:
+    if dialect.supports_alter:
+        return f"op.drop_constraint({_quoted(name)}, {_quoted(table)}{_schema(schema)})"
+    batch = f"op.batch_alter_table({_quoted(table)}"
+    if name.startswith("("):
+        return f"it has no name, so rebuild {table} without it: {batch}, copy_from=...)"
+    return f"with {batch}) as batch: batch.drop_constraint({_quoted(name)})"
 
 
 def _quoted(name: str) -> str:
@@ -169,6 +190,13 @@ def _quoted(name: str) -> str:
 
 def _schema(schema: str) -> str:
     return f", schema={_quoted(schema)}" if schema else ""
+
+
+def _sql_name(name: str, dialect: Dialect) -> str:
+    """Quote a name, but not the parameters of a function, where SQL needs it."""
+    path, bracket, parameters = name.partition("(")
+    quote = dialect.identifier_preparer.quote
+    return ".".join(map(quote, path.split("."))) + bracket + parameters
 
 
 def _finding(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from alembic_assay.catalog import Snapshot
@@ -97,6 +98,13 @@ class Backend(ABC):
         """
         return self.make_engine(url)
 
+    def connect(self, url: URL) -> Connection:
+        """Return a connection of ``make_engine``. Raises ``DatabaseUnreachable``."""
+        try:
+            return self.make_engine(url).connect()
+        except DBAPIError as error:
+            raise unreachable(url, error) from error
+
     @abstractmethod
     def is_same_database(self, one: URL, other: URL) -> bool:
         """Whether two URLs, of whatever driver and spelling, lead to the same database."""
@@ -160,6 +168,13 @@ class Backend(ABC):
         connection.commit()
 
     # -- the catalogue
+
+    def catalog_reader(self, connection: Connection) -> AbstractContextManager[Connection]:
+        """Yield a connection for ``read_catalog``, to be used between the transactions of another.
+
+        That is ``connection`` itself, or one of its own where the catalogue is read faster so.
+        """
+        return nullcontext(connection)
 
     @abstractmethod
     def read_catalog(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,22 +65,20 @@ class PostgreSQL(Backend):
         return engine
 
     def exists(self, url: URL) -> bool:
-        try:
+        with suppress(DBAPIError):
             self._ask(url, "SELECT 1")
-        except DBAPIError as error:
-            # At connect there is no error code, so the server is asked through the database
-            # that every server has.
-            try:
-                known = self._ask(
-                    url.set(database="postgres"),
-                    "SELECT 1 FROM pg_database WHERE datname = :name",
-                    name=url.database,
-                )
-            except DBAPIError:
-                known = True
-            if known:
-                raise unreachable(url, error) from error
-            return False
+            return True
+        # At connect there is no error code, so the server is asked through the database that every
+        # server has.
+        with suppress(DBAPIError):
+            if not self._ask(
+                url.set(database="postgres"),
+                "SELECT 1 FROM pg_database WHERE datname = :name",
+                name=url.database,
+            ):
+                return False
+        # Another process may have created it between the two questions.
+        self._require_reachable(url)
         return True
 
     def has_tables(self, connection: Connection, *, except_for: tuple[str | None, str]) -> bool:
@@ -151,6 +149,16 @@ class PostgreSQL(Backend):
             refuse_to_drop(url)
         drop_database(url)
 
+    @contextmanager
+    def catalog_reader(self, connection: Connection) -> Iterator[Connection]:
+        # The driver forgets its prepared statements at each DROP, ALTER or ROLLBACK that it sees;
+        # and for a handful of objects an index is always better than to hash a whole catalogue.
+        engine = connection.engine.execution_options(isolation_level="AUTOCOMMIT")
+        with engine.connect() as reader:
+            reader.exec_driver_sql("SET enable_hashjoin = off")
+            reader.exec_driver_sql("SET enable_mergejoin = off")
+            yield reader
+
     def read_catalog(
         self,
         connection: Connection,
@@ -213,15 +221,24 @@ class _AdvisoryLock(Lock):
         return bool(self._scalar(f"SELECT pg_try_advisory_lock({self._key})"))
 
     def is_held(self) -> bool:
-        return bool(self._scalar(f"SELECT 1 {self._holders()} AND l.pid = pg_backend_pid()"))
+        try:
+            return bool(self._scalar(f"SELECT 1 {self._holders()} AND l.pid = pg_backend_pid()"))
+        except DBAPIError:
+            return False  # the session is gone, and the lock with it
 
     def release(self) -> None:
-        if not self._scalar(f"SELECT pg_advisory_unlock({self._key})"):
-            raise LockLost(
-                f"the {self.description} was not held any more when it was to be released",
-                effect="Another process may have migrated at the same time.",
-                help="see whether a migration calls pg_advisory_unlock_all() or DISCARD ALL.",
-            )
+        cause: DBAPIError | None = None
+        try:
+            if self._scalar(f"SELECT pg_advisory_unlock({self._key})"):
+                return
+        except DBAPIError as error:
+            cause = error
+        raise LockLost(
+            f"the {self.description} was not held any more when it was to be released",
+            effect="Another process may have migrated at the same time.",
+            help="see whether the server ended the session, or a migration calls"
+            " pg_advisory_unlock_all() or DISCARD ALL.",
+        ) from cause
 
     def holder(self) -> str:
         with self._connection.begin():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -89,8 +89,8 @@ class _News:
 
 
 def _read_session(connection: Connection, version_table: tuple[str | None, str]) -> _Session:
-    row: Sequence[Any] = connection.exec_driver_sql(queries.SESSION).one()
-    return _Session(*row, version_table)
+    row = connection.exec_driver_sql(queries.SESSION).one()
+    return _Session._make((*row, version_table))
 
 
 def _recall(previous: Snapshot | None, session: _Session) -> _Memory:

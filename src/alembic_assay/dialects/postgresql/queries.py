@@ -20,7 +20,11 @@ SESSION = """
 SELECT current_setting('server_version_num')::int,
        pg_current_xact_id_if_assigned() IS NOT NULL,
        pg_current_snapshot()::text,
-       pg_snapshot_xmin(pg_current_snapshot())::xid::text,
+       coalesce(
+         (SELECT backend_xid::text FROM pg_stat_activity WHERE datid =
+            (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND backend_xid IS NOT NULL ORDER BY age(backend_xid) DESC LIMIT 1),
+         pg_snapshot_xmax(pg_current_snapshot())::xid::text),
        current_schema()::text,
        (SELECT count(*) FROM unnest(current_schemas(false))),
        current_schemas(true)::text || (
@@ -30,7 +34,9 @@ SELECT current_setting('server_version_num')::int,
        (SELECT count(*) FROM pg_depend
          WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e')
 """
-# What is visible, and what the server's texts depend on beside the rows of the catalogue. The
+# What is visible, from which transaction on rows are news, and what the server's texts depend on
+# beside the rows of the catalogue. The oldest transaction that counts is one of this database: the
+# snapshot's own xmin would be held back by whatever runs anywhere on the server. The
 # members of extensions are counted because joining one leaves the row of the member as it was.
 
 _OWNER = """(SELECT d.refobjid FROM pg_depend d

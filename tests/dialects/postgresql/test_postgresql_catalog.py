@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from alembic_assay.catalog import ObjectId, Snapshot, compare
+from alembic_assay.databases import Databases
 from alembic_assay.dialects.postgresql.catalog import read_catalog
 
-SERVER = "postgresql+psycopg://root@127.0.0.1:5432/postgres"
 VERSION_TABLE = (None, "alembic_version")
 
 T = "CREATE TABLE t (id integer, n integer, name varchar(50))"
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[URL]:
-    """URL of a database that the tests of this module share; it is dropped behind them."""
-    given = os.environ.get("ASSAY_TEST_POSTGRESQL_URL")
-    server = make_url(given or SERVER)
-    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    name = f"assay_tmp_cat_{os.getpid()}"
-    try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    except OperationalError as error:
-        if given:
-            raise
-        pytest.skip(f"no PostgreSQL server answers at {SERVER}: {error.orig}")
-    yield server.set(database=name)
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+def database(postgresql_databases: Databases) -> Iterator[URL]:
+    """URL of a database that the tests of this module share."""
+    with postgresql_databases.temporary() as url:
+        yield url
 
 
 @pytest.fixture
@@ -70,9 +57,20 @@ def read(connection: Connection, previous: Snapshot | None = None) -> Snapshot:
 
 
 def execute(connection: Connection, ddl: str) -> None:
+    require_extensions(connection, ddl)
     for statement in ddl.split(";;"):
         if statement.strip():
             connection.exec_driver_sql(statement)
+
+
+def require_extensions(connection: Connection, ddl: str) -> None:
+    """Skip where the server lacks an extension: a wheel brings no contrib modules."""
+    for name in re.findall(r"CREATE EXTENSION (\w+)", ddl):
+        found = connection.exec_driver_sql(
+            f"SELECT 1 FROM pg_available_extensions WHERE name = '{name}'"
+        ).scalar()
+        if not found:
+            pytest.skip(f"this PostgreSQL server has no extension {name}")
 
 
 def differences(before: Snapshot, after: Snapshot) -> list[str]:
@@ -140,10 +138,14 @@ CHANGES = {
         ["table p: kind: ordinary -> partitioned, partition key: none -> LIST (id)"],
     ),
     "foreign table": (
-        "CREATE EXTENSION file_fdw;; CREATE SERVER s FOREIGN DATA WRAPPER file_fdw;;"
-        "CREATE FOREIGN TABLE f (id integer) SERVER s OPTIONS (filename '/a')",
-        "ALTER FOREIGN TABLE f OPTIONS (SET filename '/b');;"
-        "ALTER FOREIGN TABLE f ALTER id OPTIONS (force_not_null 'true')",
+        (
+            "CREATE EXTENSION file_fdw;; CREATE SERVER s FOREIGN DATA WRAPPER file_fdw;;"
+            "CREATE FOREIGN TABLE f (id integer) SERVER s OPTIONS (filename '/a')"
+        ),
+        (
+            "ALTER FOREIGN TABLE f OPTIONS (SET filename '/b');;"
+            "ALTER FOREIGN TABLE f ALTER id OPTIONS (force_not_null 'true')"
+        ),
         [
             "column f.id: server options: none -> force_not_null=true",
             "table f: server options: filename=/a -> filename=/b",
@@ -185,8 +187,10 @@ CHANGES = {
         "CREATE TABLE t (n integer NOT NULL)",
         "ALTER TABLE t ALTER n ADD GENERATED ALWAYS AS IDENTITY",
         [
-            "column t.n: identity: none -> always, sequence: none -> "
-            "integer, start 1, increment 1, 1 to 2147483647, cache 1"
+            (
+                "column t.n: identity: none -> always, sequence: none -> "
+                "integer, start 1, increment 1, 1 to 2147483647, cache 1"
+            )
         ],
     ),
     "column identity kind": (
@@ -198,16 +202,20 @@ CHANGES = {
         "CREATE TABLE t (n serial)",
         "DROP TABLE t;; CREATE TABLE t (n integer NOT NULL)",
         [
-            "column t.n: default: nextval of its own sequence -> none, sequence: "
-            "integer, start 1, increment 1, 1 to 2147483647, cache 1 -> none"
+            (
+                "column t.n: default: nextval of its own sequence -> none, sequence: "
+                "integer, start 1, increment 1, 1 to 2147483647, cache 1 -> none"
+            )
         ],
     ),
     "column serial's options": (
         "CREATE TABLE t (n serial)",
         "ALTER SEQUENCE t_n_seq AS bigint INCREMENT 5 CYCLE CACHE 10",
         [
-            "column t.n: sequence: integer, start 1, increment 1, 1 to 2147483647, cache 1 -> "
-            "bigint, start 1, increment 5, 1 to 9223372036854775807, cache 10, cycle"
+            (
+                "column t.n: sequence: integer, start 1, increment 1, 1 to 2147483647, cache 1 -> "
+                "bigint, start 1, increment 5, 1 to 9223372036854775807, cache 10, cycle"
+            )
         ],
     ),
     "column default from another's sequence": (
@@ -252,13 +260,19 @@ CHANGES = {
         ["unique constraint t.uq: options: none -> fillfactor=70"],
     ),
     "foreign key": (
-        "CREATE TABLE p (id integer PRIMARY KEY);;"
-        "CREATE TABLE t (n integer, CONSTRAINT fk FOREIGN KEY (n) REFERENCES p)",
-        "ALTER TABLE t DROP CONSTRAINT fk,"
-        " ADD CONSTRAINT fk FOREIGN KEY (n) REFERENCES p ON DELETE CASCADE",
+        (
+            "CREATE TABLE p (id integer PRIMARY KEY);;"
+            "CREATE TABLE t (n integer, CONSTRAINT fk FOREIGN KEY (n) REFERENCES p)"
+        ),
+        (
+            "ALTER TABLE t DROP CONSTRAINT fk,"
+            " ADD CONSTRAINT fk FOREIGN KEY (n) REFERENCES p ON DELETE CASCADE"
+        ),
         [
-            "foreign key t.fk: definition: FOREIGN KEY (n) REFERENCES p(id) -> "
-            "FOREIGN KEY (n) REFERENCES p(id) ON DELETE CASCADE"
+            (
+                "foreign key t.fk: definition: FOREIGN KEY (n) REFERENCES p(id) -> "
+                "FOREIGN KEY (n) REFERENCES p(id) ON DELETE CASCADE"
+            )
         ],
     ),
     "check constraint": (
@@ -297,8 +311,11 @@ CHANGES = {
         f'{T};; CREATE INDEX "I x" ON t (n)',
         'DROP INDEX "I x";; CREATE UNIQUE INDEX "I x" ON t (lower(name)) WHERE n > 0',
         [
-            "index t.I x: definition: CREATE INDEX ON public.t USING btree (n) -> CREATE UNIQUE "
-            "INDEX ON public.t USING btree (lower((name)::text)) WHERE (n > 0)"
+            (
+                "index t.I x: definition: CREATE INDEX ON public.t USING btree (n) -> "
+                "CREATE UNIQUE "
+                "INDEX ON public.t USING btree (lower((name)::text)) WHERE (n > 0)"
+            )
         ],
     ),
     "index clustered": (
@@ -307,9 +324,11 @@ CHANGES = {
         ["index t.ix: clustered: no -> yes"],
     ),
     "index validity": (
-        "CREATE TABLE p (n integer) PARTITION BY LIST (n);;"
-        "CREATE TABLE c PARTITION OF p FOR VALUES IN (1);;"
-        "CREATE INDEX ix ON ONLY p (n);; CREATE INDEX ic ON c (n)",
+        (
+            "CREATE TABLE p (n integer) PARTITION BY LIST (n);;"
+            "CREATE TABLE c PARTITION OF p FOR VALUES IN (1);;"
+            "CREATE INDEX ix ON ONLY p (n);; CREATE INDEX ic ON c (n)"
+        ),
         "ALTER INDEX ix ATTACH PARTITION ic",
         ["index p.ix: valid: no -> yes"],
     ),
@@ -333,11 +352,15 @@ CHANGES = {
     "domain": ("", "CREATE DOMAIN d AS integer", ["domain d: added"]),
     "domain attributes": (
         "CREATE DOMAIN d AS integer",
-        "ALTER DOMAIN d SET NOT NULL;; ALTER DOMAIN d SET DEFAULT 1;;"
-        "ALTER DOMAIN d ADD CONSTRAINT ck CHECK (VALUE > 0)",
+        (
+            "ALTER DOMAIN d SET NOT NULL;; ALTER DOMAIN d SET DEFAULT 1;;"
+            "ALTER DOMAIN d ADD CONSTRAINT ck CHECK (VALUE > 0)"
+        ),
         [
-            "domain d: nullable: yes -> no, default: none -> 1, "
-            "constraints: none -> {'ck': 'CHECK ((VALUE > 0))'}"
+            (
+                "domain d: nullable: yes -> no, default: none -> 1, "
+                "constraints: none -> {'ck': 'CHECK ((VALUE > 0))'}"
+            )
         ],
     ),
     "domain type": (
@@ -350,8 +373,10 @@ CHANGES = {
         "CREATE TYPE c AS (x integer)",
         'ALTER TYPE c ADD ATTRIBUTE y text COLLATE "C"',
         [
-            "composite type c: attributes: {'x': 'integer'} -> "
-            "{'x': 'integer', 'y': 'text collate \"C\"'}"
+            (
+                "composite type c: attributes: {'x': 'integer'} -> "
+                "{'x': 'integer', 'y': 'text collate \"C\"'}"
+            )
         ],
     ),
     "composite type comments": (
@@ -370,9 +395,11 @@ CHANGES = {
         "CREATE SEQUENCE s",
         "ALTER SEQUENCE s INCREMENT 2",
         [
-            "sequence s: options: "
-            "bigint, start 1, increment 1, 1 to 9223372036854775807, cache 1 -> "
-            "bigint, start 1, increment 2, 1 to 9223372036854775807, cache 1"
+            (
+                "sequence s: options: "
+                "bigint, start 1, increment 1, 1 to 9223372036854775807, cache 1 -> "
+                "bigint, start 1, increment 2, 1 to 9223372036854775807, cache 1"
+            )
         ],
     ),
     "sequence comment": (
@@ -384,8 +411,10 @@ CHANGES = {
         f"{T};; CREATE SEQUENCE s",
         "ALTER SEQUENCE s OWNED BY t.n",
         [
-            "column t.n: sequence: none -> "
-            "bigint, start 1, increment 1, 1 to 9223372036854775807, cache 1",
+            (
+                "column t.n: sequence: none -> "
+                "bigint, start 1, increment 1, 1 to 9223372036854775807, cache 1"
+            ),
             "sequence s: removed",
         ],
     ),
@@ -394,16 +423,24 @@ CHANGES = {
         f"{T};; CREATE VIEW v AS SELECT n FROM t",
         "CREATE OR REPLACE VIEW v AS SELECT n FROM t WHERE n > 0",
         [
-            "view v: definition:  SELECT t.n\n   FROM t; ->  SELECT t.n\n   FROM t\n  WHERE (t.n > 0);"
+            (
+                "view v: definition:  SELECT t.n\n   FROM t; -> "
+                " SELECT t.n\n   FROM t\n  WHERE (t.n > 0);"
+            )
         ],
     ),
     "view attributes": (
         f"{T};; CREATE VIEW v AS SELECT n FROM t",
-        "ALTER VIEW v SET (security_barrier = true);; ALTER VIEW v ALTER n SET DEFAULT 1;;"
-        "COMMENT ON COLUMN v.n IS 'c';; COMMENT ON VIEW v IS 'd'",
+        (
+            "ALTER VIEW v SET (security_barrier = true);; ALTER VIEW v ALTER n SET DEFAULT 1;;"
+            "COMMENT ON COLUMN v.n IS 'c';; COMMENT ON VIEW v IS 'd'"
+        ),
         [
-            "view v: options: none -> security_barrier=true, column defaults: none -> {'n': '1'}, "
-            "column comments: none -> {'n': 'c'}, comment: none -> d"
+            (
+                "view v: options: none -> security_barrier=true, column defaults: none -> "
+                "{'n': '1'}, "
+                "column comments: none -> {'n': 'c'}, comment: none -> d"
+            )
         ],
     ),
     "materialized view": (
@@ -417,14 +454,18 @@ CHANGES = {
         ["index v.ix: added"],
     ),
     "trigger": (
-        f"{T};; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW"
-        " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        (
+            f"{T};; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW"
+            " EXECUTE FUNCTION suppress_redundant_updates_trigger()"
+        ),
         "ALTER TABLE t DISABLE TRIGGER g;; COMMENT ON TRIGGER g ON t IS 'c'",
         ["trigger t.g: enabled: yes -> no, comment: none -> c"],
     ),
     "trigger definition": (
-        f"{T};; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW"
-        " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        (
+            f"{T};; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW"
+            " EXECUTE FUNCTION suppress_redundant_updates_trigger()"
+        ),
         "DROP TRIGGER g ON t",
         ["trigger t.g: removed"],
     ),
@@ -435,14 +476,18 @@ CHANGES = {
     ),
     "function definition": (
         "CREATE FUNCTION f(a integer) RETURNS integer LANGUAGE sql AS 'SELECT 1'",
-        "CREATE OR REPLACE FUNCTION f(a integer) RETURNS integer LANGUAGE sql AS 'SELECT 2';;"
-        "COMMENT ON FUNCTION f IS 'c'",
+        (
+            "CREATE OR REPLACE FUNCTION f(a integer) RETURNS integer LANGUAGE sql AS 'SELECT 2';;"
+            "COMMENT ON FUNCTION f IS 'c'"
+        ),
         [
-            "function f(integer): definition: CREATE OR REPLACE FUNCTION public.f(a integer)\n"
-            " RETURNS integer\n LANGUAGE sql\nAS $function$SELECT 1$function$\n -> "
-            "CREATE OR REPLACE FUNCTION public.f(a integer)\n"
-            " RETURNS integer\n LANGUAGE sql\nAS $function$SELECT 2$function$\n, "
-            "comment: none -> c"
+            (
+                "function f(integer): definition: CREATE OR REPLACE FUNCTION public.f(a integer)\n"
+                " RETURNS integer\n LANGUAGE sql\nAS $function$SELECT 1$function$\n -> "
+                "CREATE OR REPLACE FUNCTION public.f(a integer)\n"
+                " RETURNS integer\n LANGUAGE sql\nAS $function$SELECT 2$function$\n, "
+                "comment: none -> c"
+            )
         ],
     ),
     "procedure": (
@@ -452,8 +497,10 @@ CHANGES = {
     ),
     "aggregate": (
         "CREATE AGGREGATE total(integer) (sfunc = int4pl, stype = integer)",
-        "DROP AGGREGATE total(integer);;"
-        "CREATE AGGREGATE total(integer) (sfunc = int4pl, stype = integer, initcond = '1')",
+        (
+            "DROP AGGREGATE total(integer);;"
+            "CREATE AGGREGATE total(integer) (sfunc = int4pl, stype = integer, initcond = '1')"
+        ),
         ["aggregate total(integer): initial value: none -> 1"],
     ),
     "rule": (T, "CREATE RULE r AS ON DELETE TO t DO NOTHING", ["rule t.r: added"]),
@@ -465,11 +512,15 @@ CHANGES = {
     "policy": (T, "CREATE POLICY p ON t", ["policy t.p: added"]),
     "policy attributes": (
         f"{T};; CREATE POLICY p ON t USING (true)",
-        "DROP POLICY p ON t;; CREATE POLICY p ON t AS RESTRICTIVE FOR UPDATE TO CURRENT_USER"
-        " USING (n > 0) WITH CHECK (n > 1)",
+        (
+            "DROP POLICY p ON t;; CREATE POLICY p ON t AS RESTRICTIVE FOR UPDATE TO CURRENT_USER"
+            " USING (n > 0) WITH CHECK (n > 1)"
+        ),
         [
-            "policy t.p: for: all -> update, permissive: yes -> no, to: public -> {user}, "
-            "using: true -> (n > 0), with check: none -> (n > 1)"
+            (
+                "policy t.p: for: all -> update, permissive: yes -> no, to: public -> {user}, "
+                "using: true -> (n > 0), with check: none -> (n > 1)"
+            )
         ],
     ),
     "statistics": (T, "CREATE STATISTICS s ON id, n FROM t", ["statistics s: added"]),
@@ -544,7 +595,8 @@ def test_read_catalog_after_drop_and_create_equals_the_first(
     execute(
         connection,
         "CREATE TABLE base (id integer PRIMARY KEY, parent integer);;"
-        "CREATE FUNCTION f(date, date) RETURNS float8 IMMUTABLE LANGUAGE sql AS 'SELECT 1.0::float8'",
+        "CREATE FUNCTION f(date, date) RETURNS float8 IMMUTABLE LANGUAGE sql"
+        " AS 'SELECT 1.0::float8'",
     )
     execute(connection, create)
     before = read(connection)
@@ -562,7 +614,7 @@ CREATE TYPE mood AS ENUM ('sad', 'ok')
 ALTER TABLE users ADD mood mood DEFAULT 'sad', ADD CONSTRAINT ck CHECK (mood <> 'ok' OR age > 0)
 CREATE TABLE posts (id integer PRIMARY KEY, author integer REFERENCES users, at timestamptz)
 CREATE INDEX ix_author ON posts (author)
-CREATE VIEW v AS SELECT p.id, u.email, u.mood = 'ok' AS ok FROM posts p JOIN users u ON u.id = p.author
+CREATE VIEW v AS SELECT p.id, u.email, mood = 'ok' AS ok FROM posts p, users u WHERE u.id = author
 CREATE VIEW w AS SELECT * FROM users JOIN posts USING (id)
 CREATE VIEW vv AS SELECT email FROM v
 CREATE MATERIALIZED VIEW mv AS SELECT email FROM users
