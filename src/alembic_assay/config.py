@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import copy
 import os
 import sys
@@ -49,10 +50,14 @@ def make_config(
     if script_location is not None:
         config.set_main_option("script_location", escape(script_location))
     elif config.get_alembic_option("script_location") is None:
+        is_toml = config.config_file_name is None
         raise ConfigError(
-            f"{config_file} has no script_location in its section [{section}]",
+            f"{config_file} has no script_location in"
+            f" {'[tool.alembic]' if is_toml else f'its section [{section}]'}",
             effect="Alembic cannot find the migrations.",
-            help="add script_location = migrations, the folder that holds env.py, or name another"
+            help='add script_location = "migrations", the folder that holds env.py.'
+            if is_toml
+            else "add script_location = migrations, the folder that holds env.py, or name another"
             " section (-n NAME).",
         )
     _anchor_script_location(config)
@@ -103,9 +108,9 @@ def parse_url(url: str | URL) -> URL:
     """Return ``url`` as a ``URL``. Raises ``UsageError``, never with the text of the URL in it."""
     try:
         return make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError):
         # The text that could not be read may well hold a password, and so may the cause.
-        del error
+        pass
     raise UsageError(
         "the database URL cannot be read",
         effect="It is not printed here, as it may hold a password.",
@@ -117,14 +122,18 @@ def parse_url(url: str | URL) -> URL:
 def configured_url(config: Config) -> URL | None:
     """Return the project's own ``sqlalchemy.url``, to learn its dialect and server from.
 
-    ``None`` where there is none, or only the ``driver://…`` that ``alembic init`` writes.
+    ``None`` where there is none, or only the ``driver://…`` that ``alembic init`` writes. What
+    env.py fills in (``%(DB_PASSWORD)s``) is left as it stands.
     """
-    text = config.get_main_option("sqlalchemy.url")
+    try:
+        text = config.get_main_option("sqlalchemy.url")
+    except configparser.InterpolationError:
+        text = config.file_config.get(config.config_ini_section, "sqlalchemy.url", raw=True)
     try:
         url = make_url(text) if text else None
         if url is not None:
             url.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+    except (ArgumentError, ValueError, NoSuchModuleError, ModuleNotFoundError):
         return None
     return url
 
@@ -158,6 +167,8 @@ def _read(path: Path | None, section: str) -> Config:
     # Alembic's own command reads a pyproject.toml that lies beside the ini file as well.
     beside = path.parent / "pyproject.toml"
     config = Config(path, toml_file=beside if beside.is_file() else None, ini_section=section)
+    if (problem := _problem_of_ini(config)) is not None:
+        raise ConfigError(f"{path} cannot be read: {problem}")
     if not config.file_config.has_section(section):
         found = ", ".join(f"[{name}]" for name in config.file_config.sections()) or "none"
         raise ConfigError(
@@ -166,6 +177,18 @@ def _read(path: Path | None, section: str) -> Config:
             help="name the section of the migrations: -n NAME",
         )
     return config
+
+
+def _problem_of_ini(config: Config) -> str | None:
+    """Let the file be parsed, and say what is wrong without quoting: it may hold a password."""
+    try:
+        config.file_config.sections()
+    except configparser.Error as error:
+        broken = getattr(error, "errors", None) or [(getattr(error, "lineno", 1), "")]
+        return f"{type(error).__name__} in line {broken[0][0]}"
+    except UnicodeDecodeError as error:
+        return f"{type(error).__name__}, it is not written in {error.encoding}"
+    return None
 
 
 def _anchor_script_location(config: Config) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from sqlalchemy import URL, Connection, MetaData
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import InvalidRequestError, MissingGreenlet
 
 from alembic_assay.config import escape
 from alembic_assay.dialects import DEFERRED, Backend, get_backend
@@ -90,7 +91,6 @@ class Environment:
         """Run env.py without changing anything, and return the revisions in the database."""
         with self._reading():
             self._run(lambda heads, context: (), dont_mutate=True)
-            self.graph = self.graph.reloaded()
             return self.current_heads()
 
     def current_heads(self) -> Heads:
@@ -149,25 +149,27 @@ class _Run:
         self.context: MigrationContext | None = None
         self.taking: RevisionStep | None = None
         self.taken: list[RevisionStep] = []
+        self.is_inside_transaction = False
         self.reached: Heads | None = None
         self.error: BaseException | None = None
+        self.refusal: WrongDatabase | None = None
 
     def execute(self, *, dont_mutate: bool) -> None:
         """Run env.py; if it wants a driver of the other flavour (async or not), once more."""
-        environment = self.environment
         try:
-            self._execute_env_py(environment.url, dont_mutate=dont_mutate)
-        except InvalidRequestError:
-            if self.context is not None:
+            self._execute_env_py(self.environment.url, dont_mutate=dont_mutate)
+        except EnvironmentFault as fault:
+            if self.context is not None or not _is_of_other_flavour(fault.__cause__):
                 raise
-            other = self._url_of_other_flavour()
-            self._execute_env_py(other, dont_mutate=dont_mutate)
+            self._execute_env_py(self._url_of_other_flavour(), dont_mutate=dont_mutate)
 
     def verify(self) -> None:
         """Success is not proof: compare what was reached with what is committed."""
         environment = self.environment
         place = environment.graph.script.env_py_location
         if self.context is None:
+            if self.refusal is not None:
+                raise self.refusal
             raise EnvironmentFault(
                 f"{place} did not call context.configure()",
                 effect="Alembic never had a connection, so no migration was run.",
@@ -195,23 +197,28 @@ class _Run:
         config, script = environment.config, environment.graph.script
         text = url.render_as_string(hide_password=False)
         config.set_main_option("sqlalchemy.url", escape(text))
-        config.attributes["connection"] = _connectable(environment.connection)
         context = EnvironmentContext(
             config, script, fn=self._take_steps, dont_mutate=dont_mutate, destination_rev=None
         )
         # Module-level proxies look `configure` up on the instance, so that a subclass would not do.
         context.configure = self._configure_through(context.configure)  # type: ignore[method-assign]
         try:
-            with only_engines_for(self._refuse_other_database), context:
+            with (
+                _connection_for_env_py(config, environment.connection),
+                only_engines_for(self._refuse_other_database),
+                context,
+            ):
                 script.run_env()
         except Exception as error:
             if self.taking is not None:
                 raise self._failure(self.taking, error) from error
-            if isinstance(error, (AssayError, InvalidRequestError)):
+            if isinstance(error, AssayError):
                 raise
             raise EnvironmentFault(
                 f"{script.env_py_location} failed: {first_line(error)}",
-                effect="No migration was run by it." if not self.taken else "",
+                effect=f"{len(self.taken)} steps before that stay done."
+                if self.taken
+                else "No migration was run by it.",
                 help="see the error it was caused by; `alembic current` should show the same.",
             ) from error
 
@@ -220,9 +227,12 @@ class _Run:
 
         def configured(connection: Connection | None = None, *args: Any, **options: Any) -> None:
             self.restore_logging()
+            environment.graph = environment.graph.reloaded()
             if connection is not None and connection is not environment.connection:
                 self._refuse_other_database(connection.engine.url)
                 environment.connection.execution_options(**_carried(connection))
+                environment.backend.carry_session(connection, environment.connection)
+            self.is_inside_transaction = environment.connection.in_transaction()
             options.update(environment.backend.context_options, transaction_per_migration=True)
             if environment.metadata is not None:
                 options["target_metadata"] = environment.metadata
@@ -261,12 +271,14 @@ class _Run:
         graph = self.environment.graph
         way = "upgrade" if step.is_upgrade else "downgrade"
         revision = step.revision.revision
+        # A transaction that env.py began around all of them took the earlier ones with it.
+        stay = [] if self.is_inside_transaction else self.taken
         return MigrationFailed(
             f"the {way} of revision {graph.describe(revision)} failed: {first_line(error)}",
-            effect=f"It is in {graph.path(revision)}; {len(self.taken)} steps before it stay done.",
+            effect=f"It is in {graph.path(revision)}; {len(stay)} steps before it stay done.",
             help="correct the revision, then run it again.",
             revision=revision,
-            applied=tuple(taken.revision.revision for taken in self.taken if taken.is_upgrade),
+            applied=tuple(taken.revision.revision for taken in stay if taken.is_upgrade),
         )
 
     def _url_of_other_flavour(self) -> URL:
@@ -278,25 +290,42 @@ class _Run:
         environment = self.environment
         if environment.backend.is_same_database(url, environment.url):
             return
-        raise WrongDatabase(
+        self.refusal = WrongDatabase(
             f"{environment.graph.script.env_py_location} opens {url.render_as_string()} instead of"
             f" {environment.url.render_as_string()}",
             effect="It takes its URL from somewhere else than the Alembic configuration, so nothing"
-            " was run, and that database was not touched.",
+            " was run, on neither of them.",
             help='read it in env.py by config.get_main_option("sqlalchemy.url"), or point the'
             " application's settings at the URL before env.py runs: a `configure` function in"
             " [tool.alembic-assay], or the assay_config fixture.",
         )
+        raise self.refusal
 
 
-def _connectable(connection: Connection) -> Connection:
-    """Return the connection for ``config.attributes["connection"]``.
+@contextlib.contextmanager
+def _connection_for_env_py(config: Config, connection: Connection) -> Iterator[None]:
+    """Show the connection as ``config.attributes["connection"]``, where some env.py files look.
 
-    Some env.py files expect an Engine there and call ``connect()`` on it: SQLAlchemy 1.4's
-    Connection had that method, and giving it back spares them an engine of their own.
+    Some expect an Engine there and call ``connect()`` on it: SQLAlchemy 1.4's Connection had that
+    method, and giving it back spares them an engine of their own.
     """
+    before = dict(config.attributes)
+    config.attributes["connection"] = connection
     connection.connect = lambda: contextlib.nullcontext(connection)  # type: ignore[attr-defined]
-    return connection
+    try:
+        yield
+    finally:
+        del connection.connect  # type: ignore[attr-defined]
+        config.attributes.pop("connection", None)
+        config.attributes.update(before)
+
+
+def _is_of_other_flavour(error: BaseException | None) -> bool:
+    """Whether an engine, asynchronous or not, was given a driver that is the contrary."""
+    if not isinstance(error, InvalidRequestError) or isinstance(error, MissingGreenlet):
+        return isinstance(error, MissingGreenlet)
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals["__name__"]).startswith("sqlalchemy.ext.asyncio")
 
 
 def _carried(connection: Connection) -> dict[str, Any]:

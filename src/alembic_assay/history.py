@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 import warnings
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from alembic.config import Config
@@ -16,7 +17,13 @@ from alembic.script.revision import MultipleHeads as AlembicMultipleHeads
 from alembic.script.revision import RevisionError, RevisionMap
 from alembic.util import CommandError
 
-from alembic_assay.exceptions import ConfigError, DatabaseAhead, HistoryError, MultipleHeads
+from alembic_assay.exceptions import (
+    ConfigError,
+    DatabaseAhead,
+    HistoryError,
+    MultipleHeads,
+    first_line,
+)
 
 
 class RevisionGraph:
@@ -28,13 +35,13 @@ class RevisionGraph:
 
     def __init__(self, script: ScriptDirectory) -> None:
         self.script = script
-        with _broken_history_as_error():
+        with _broken_history_as_error(script):
             self.order: tuple[Script, ...] = tuple(reversed(list(script.walk_revisions())))
             """Every revision, each after all that it needs: the order of a walk from base."""
             self.heads: tuple[str, ...] = tuple(sorted(script.get_heads()))
             self.bases: tuple[str, ...] = tuple(sorted(script.get_bases()))
         self._scripts = {revision.revision: revision for revision in self.order}
-        self._locations = list(script.version_locations)
+        self._locations = _locations(script)
 
     @classmethod
     def from_config(cls, config: Config) -> RevisionGraph:
@@ -56,10 +63,15 @@ class RevisionGraph:
 
     def reloaded(self) -> RevisionGraph:
         """Return the graph as it is after env.py ran, which may set ``version_locations``."""
-        if self.script.version_locations == self._locations:
+        if _locations(self.script) == self._locations:
             return self
         return RevisionGraph(
-            ScriptDirectory(self.script.dir, version_locations=self.script.version_locations)
+            ScriptDirectory(
+                self.script.dir,
+                version_locations=self.script.version_locations,
+                sourceless=self.script.sourceless,
+                recursive_version_locations=self.script.recursive_version_locations,
+            )
         )
 
     def __contains__(self, revision: str) -> bool:
@@ -90,8 +102,7 @@ class RevisionGraph:
 
     def parents(self, revision: str) -> tuple[str, ...]:
         """Return the revisions that one stands on: ``down_revision`` and ``depends_on``."""
-        script = self._scripts[revision]
-        named = (*_as_tuple(script.down_revision), *_as_tuple(script.dependencies))
+        named = _named_parents(self._scripts[revision])
         return tuple(parent.revision for parent in self.script.get_revisions(named))
 
     def upgrade_steps(self, current: Sequence[str], target: str) -> list[RevisionStep]:
@@ -158,54 +169,78 @@ def project_on_sys_path(config: Config) -> Iterator[None]:
 
 
 @contextmanager
-def _broken_history_as_error() -> Iterator[None]:
+def _broken_history_as_error(script: ScriptDirectory) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             # Of a duplicate or missing revision Alembic only warns, and goes on with another graph.
             warnings.filterwarnings("error", category=UserWarning, module=RevisionMap.__module__)
             yield
-    except (RevisionError, CommandError, UserWarning) as error:
+    except Exception as error:
+        if place := _place_in_revision(script, error):
+            raise HistoryError(
+                f"a revision file cannot be imported: {place}: {first_line(error)}",
+                effect="Without it there is no history, so nothing was run.",
+                help="correct the file; Python must be able to import it from the folder of the"
+                " configuration file (prepend_sys_path).",
+            ) from error
+        reason = f"{error.args[0]} is not present" if isinstance(error, KeyError) else error
+        files = ", ".join(_files_concerned(script, error))
         raise HistoryError(
-            f"the revision files do not make one history: {error}",
-            effect="Alembic cannot tell in which order to run them; nothing was run.",
+            f"the revision files do not make one history: {reason}",
+            effect="Alembic cannot tell in which order to run them; nothing was run."
+            + (f" Look at: {files}" if files else ""),
             help="see that each revision id is there once, and that every down_revision and"
             " depends_on names one that is.",
         ) from error
-    except Exception as error:
-        raise HistoryError(
-            f"a revision file cannot be imported: {_place(error)}{type(error).__name__}: {error}",
-            effect="Without it there is no history, so nothing was run.",
-            help="correct the file; Python must be able to import it from the folder of the"
-            " configuration file (prepend_sys_path).",
-        ) from error
 
 
-def _place(error: Exception) -> str:
-    """Return ``file:line: `` of the last frame that is in a file, and not in Alembic."""
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if Path(frame.filename).suffix == ".py"]
-    last = theirs[-1] if theirs else None
-    if last is None or isinstance(error, SyntaxError) or "alembic" in Path(last.filename).parts:
-        return ""
-    return f"{last.filename}:{last.lineno}: "
+def _place_in_revision(script: ScriptDirectory, error: Exception) -> str:
+    """Return ``file:line`` of the revision file that raised, nothing if Alembic itself did."""
+    folders = {folder.resolve() for folder in script._version_locations}  # noqa: SLF001
+    for frame in traceback.extract_tb(error.__traceback__):
+        if not folders.isdisjoint(Path(frame.filename).parents):
+            return f"{frame.filename}:{frame.lineno}"
+    return f"{error.filename}:{error.lineno}" if isinstance(error, SyntaxError) else ""
+
+
+def _files_concerned(script: ScriptDirectory, error: Exception) -> list[str]:
+    """Return the files of the revisions that an error of Alembic's speaks of."""
+    words = set(re.findall(r"[^\s'(),]+", str(error)))
+    loaded: list[Script] = []
+    with suppress(Exception):
+        # There is no graph that could be asked.
+        loaded.extend(script._load_revisions())  # noqa: SLF001
+    known = {one.revision for one in loaded}
+    return sorted(
+        one.path for one in loaded if words & {one.revision, *(set(_named_parents(one)) - known)}
+    )
 
 
 @contextmanager
 def _unresolved_as_error(target: str, heads: tuple[str, ...]) -> Iterator[None]:
     try:
         yield
-    except CommandError as error:
-        if isinstance(error.__cause__, AlembicMultipleHeads):
-            raise MultipleHeads(
-                f"the history has {len(heads)} heads: {', '.join(heads)}",
-                effect=f'"{target}" does not say which of them is meant; nothing was changed.',
-                help='merge them (alembic merge heads), or ask for "heads" or one of them.',
-            ) from error
+    except AlembicMultipleHeads as error:
+        raise MultipleHeads(
+            f"the history has {len(heads)} heads: {', '.join(heads)}",
+            effect=f'"{target}" does not say which of them is meant; nothing was changed.',
+            help='merge them (alembic merge heads), or ask for "heads" or one of them.',
+        ) from error
+    except (RevisionError, AssertionError) as error:
+        # Where a relative target such as "a1+7" leads nowhere, Alembic fails by an assertion.
         raise HistoryError(
-            f'"{target}" cannot be reached: {error}',
+            f'"{target}" cannot be reached: {str(error) or "the history is not that long"}',
             effect="Nothing was changed.",
             help=f"name a revision of this history; its heads are {', '.join(heads) or 'none'}.",
         ) from error
+
+
+def _locations(script: ScriptDirectory) -> list[str]:
+    return [str(location) for location in script.version_locations]
+
+
+def _named_parents(script: Script) -> tuple[str, ...]:
+    return *_as_tuple(script.down_revision), *_as_tuple(script.dependencies)
 
 
 def _as_tuple(value: str | Collection[str] | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from alembic_assay.config import read_toml
-from alembic_assay.exceptions import ConfigError
+from alembic_assay.exceptions import ConfigError, first_line
 
 TABLE = "alembic-assay"
 
@@ -46,6 +46,8 @@ def load_settings(folder: Path) -> Settings:
     path = folder / "pyproject.toml"
     table = read_toml(path).get("tool", {}).get(TABLE, {}) if path.is_file() else {}
     known = {one.name.replace("_", "-"): one for one in fields(Settings) if one.name != "folder"}
+    if not isinstance(table, dict):
+        raise ConfigError(f"[tool.{TABLE}] in {path} must be a table, not {table!r}")
     values: dict[str, object] = {}
     for key, value in table.items():
         if key not in known:
@@ -61,7 +63,7 @@ def load_settings(folder: Path) -> Settings:
 def load_attribute(reference: str) -> object:
     """Return what ``package.module:attribute`` names. Raises ``ConfigError``."""
     module_name, _, attribute = reference.partition(":")
-    if not attribute:
+    if not module_name or not attribute:
         raise ConfigError(
             f'"{reference}" does not name anything',
             help="write package.module:attribute, such as shop.models:Base.metadata",
@@ -70,9 +72,9 @@ def load_attribute(reference: str) -> object:
         found: object = importlib.import_module(module_name)
         for name in attribute.split("."):
             found = getattr(found, name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
         raise ConfigError(
-            f'"{reference}" cannot be loaded: {error}',
+            f'"{reference}" cannot be loaded: {first_line(error)}',
             help="see that the package is installed, or that prepend_sys_path in the Alembic"
             " configuration leads to it.",
         ) from error

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Engine, event
+from sqlalchemy.exc import MissingGreenlet
+from sqlalchemy.util.concurrency import in_greenlet
 
 from alembic_assay.dialects import connection_url
 
@@ -34,13 +36,18 @@ def only_engines_for(refuse_other: Callable[[URL], None]) -> Iterator[None]:
     """Ask ``refuse_other``, which may raise, before any engine of this thread connects.
 
     An env.py that ignores its configuration would otherwise reach, and on SQLite create, the
-    database that the application's own settings name.
+    database that the application's own settings name. An engine that cannot work, as its driver
+    is asynchronous and it is not, raises ``MissingGreenlet``.
     """
     thread = threading.get_ident()
 
     def ask(dialect: Any, record: Any, arguments: Any, keywords: Any) -> None:
-        if threading.get_ident() == thread:
-            refuse_other(connection_url(dialect, arguments, keywords))
+        if threading.get_ident() != thread:
+            return
+        refuse_other(connection_url(dialect, arguments, keywords))
+        if dialect.is_async and not in_greenlet():
+            # The driver would raise the same, and leave a coroutine behind that nobody awaits.
+            raise MissingGreenlet("an engine that blocks was made with an asyncio driver")
 
     event.listen(Engine, "do_connect", ask)
     try:

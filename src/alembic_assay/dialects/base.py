@@ -167,6 +167,12 @@ class Backend(ABC):
         connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
         connection.commit()
 
+    def carry_session(self, theirs: Connection, ours: Connection) -> None:
+        """Set on ``ours`` what env.py has set on the session of its own connection.
+
+        Each must be, and is left, outside of a transaction or in one that it was in.
+        """
+
     # -- the catalogue
 
     def catalog_reader(self, connection: Connection) -> AbstractContextManager[Connection]:

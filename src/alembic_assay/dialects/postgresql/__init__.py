@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
-from sqlalchemy_utils import create_database, drop_database
+from sqlalchemy_utils import create_database
 
 from alembic_assay.catalog import Snapshot
 from alembic_assay.dialects.base import (
@@ -147,7 +147,17 @@ class PostgreSQL(Backend):
         )
         if mark != OWN_MARK:
             refuse_to_drop(url)
-        drop_database(url)
+        # A connection that a test forgot would keep the database, and so leave it behind.
+        self._alter(server, "DROP DATABASE {} WITH (FORCE)", str(url.database))
+
+    def carry_session(self, theirs: Connection, ours: Connection) -> None:
+        # Alembic's recipe for a schema per tenant sets the search path of env.py's connection.
+        # https://alembic.sqlalchemy.org/en/latest/cookbook.html#rudimental-schema-level-multi-tenancy-for-postgresql-databases
+        path, own = _search_path(theirs), _search_path(ours)
+        if path != own:
+            ours.execute(_SET_SEARCH_PATH, {"path": path})
+            ours.commit()
+            ours.dialect.default_schema_name = theirs.dialect.default_schema_name
 
     @contextmanager
     def catalog_reader(self, connection: Connection) -> Iterator[Connection]:
@@ -157,6 +167,7 @@ class PostgreSQL(Backend):
         with engine.connect() as reader:
             reader.exec_driver_sql("SET enable_hashjoin = off")
             reader.exec_driver_sql("SET enable_mergejoin = off")
+            reader.execute(_SET_SEARCH_PATH, {"path": _search_path(connection)})
             yield reader
 
     def read_catalog(
@@ -175,9 +186,12 @@ class PostgreSQL(Backend):
             raise unreachable(server, error) from error
 
     def _mark(self, server: URL, name: str) -> None:
+        self._alter(server, f"COMMENT ON DATABASE {{}} IS '{OWN_MARK}'", name)
+
+    def _alter(self, server: URL, statement: str, name: str) -> None:
         with self._autocommit(server).connect() as connection:
             quoted = connection.dialect.identifier_preparer.quote(name)
-            connection.exec_driver_sql(f"COMMENT ON DATABASE {quoted} IS '{OWN_MARK}'")
+            connection.exec_driver_sql(statement.format(quoted))
 
     def _ask(self, url: URL, query: str, **values: object) -> object:
         with self._autocommit(url).connect() as connection:
@@ -223,15 +237,15 @@ class _AdvisoryLock(Lock):
     def is_held(self) -> bool:
         try:
             return bool(self._scalar(f"SELECT 1 {self._holders()} AND l.pid = pg_backend_pid()"))
-        except DBAPIError:
+        except SQLAlchemyError:
             return False  # the session is gone, and the lock with it
 
     def release(self) -> None:
-        cause: DBAPIError | None = None
+        cause: SQLAlchemyError | None = None
         try:
             if self._scalar(f"SELECT pg_advisory_unlock({self._key})"):
                 return
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             cause = error
         raise LockLost(
             f"the {self.description} was not held any more when it was to be released",
@@ -272,6 +286,17 @@ def _trade_safety_for_speed(connection: Any, record: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit = off")
     connection.commit()
+
+
+_SET_SEARCH_PATH = text("SELECT set_config('search_path', :path, false)")
+
+
+def _search_path(connection: Connection) -> str:
+    was_in_transaction = connection.in_transaction()
+    path: str = connection.exec_driver_sql("SHOW search_path").scalar_one()
+    if not was_in_transaction:
+        connection.rollback()
+    return path
 
 
 def _sqlstate(error: DBAPIError) -> str | None:

@@ -91,7 +91,7 @@ class SQLite(Backend):
     def make_lock(self, connection: Connection, name: str) -> Lock:
         path = database_path(connection.engine.url)
         assert path is not None, "a database in memory has no other users to lock out"
-        return _FileLock(path.with_name(path.name + ".migrate.lock"))
+        return _FileLock(_lock_path(path))
 
     @contextmanager
     def serve(self, url: URL, folder: Path | None) -> Iterator[tuple[URL, str]]:
@@ -116,13 +116,13 @@ class SQLite(Backend):
 
     def drop(self, url: URL) -> None:
         path = database_path(url)
-        if path is None or not path.exists():
+        if path is None or not self.exists(url):
             return
         with closing(sqlite3.connect(path)) as connection:
             (mark,) = connection.execute("PRAGMA application_id").fetchone()
         if mark != OWN_MARK:
             refuse_to_drop(url)
-        for left in (path, *path.parent.glob(f"{path.name}-*")):
+        for left in (path, _lock_path(path), *path.parent.glob(f"{path.name}-*")):
             left.unlink(missing_ok=True)
 
     def run_script(self, connection: Connection, sql: str) -> None:
@@ -154,6 +154,10 @@ def database_path(url: URL) -> Path | None:
     if name in ("", ":memory:"):
         return None
     return Path(name).resolve()
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".migrate.lock")
 
 
 class _FileLock(Lock):
