@@ -23,7 +23,9 @@ target_metadata = {metadata}
 config = context.config
 
 connectable = engine_from_config(
-    config.get_section(config.config_ini_section, {{}}), prefix="sqlalchemy.", poolclass=pool.NullPool
+    config.get_section(config.config_ini_section, {{}}),
+    prefix="sqlalchemy.",
+    poolclass=pool.NullPool,
 )
 with connectable.connect() as connection:
     context.configure(connection=connection, target_metadata=target_metadata{options})

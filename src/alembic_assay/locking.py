@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
 
 from alembic_assay.config import parse_url
 from alembic_assay.dialects import Lock, get_backend
-from alembic_assay.exceptions import LockLost, LockTimeout, first_line
+from alembic_assay.exceptions import LockLost, LockTimeout, UsageError, first_line
 
 log = logging.getLogger("alembic_assay")
 
@@ -30,13 +29,19 @@ def migration_lock(
 
     For scripts that must keep migrations out for a while. The lock ends with the block, and with
     the process, however that ends; ``timeout`` is in seconds, ``None`` waits for ever. Raises
-    ``LockTimeout`` or ``LockUnavailable``.
+    ``LockTimeout``, ``LockUnavailable`` or ``DatabaseUnreachable``, and at the end of the block
+    ``LockLost`` where the lock was not held to the end.
     """
     url = parse_url(url)
     backend = get_backend(url)
-    engine = backend.make_engine(url)
+    if backend.is_in_memory(url):
+        raise UsageError(
+            f"{url.render_as_string()} is a database in memory",
+            effect="Nobody else can reach it, so that there is nothing to lock.",
+            help="name a file: sqlite:///app.db",
+        )
     with (
-        closing(engine.connect()) as connection,
+        closing(backend.connect(url)) as connection,
         held(backend.make_lock(connection, version_table), timeout=timeout) as lock,
     ):
         yield lock
@@ -48,7 +53,7 @@ def held(
 ) -> Iterator[Lock]:
     """Hold a lock for a block, waiting up to ``timeout`` seconds (``None``: for ever) for it.
 
-    Setting ``cancelled`` ends the waiting with a ``LockTimeout``.
+    Setting ``cancelled`` ends the waiting with a ``LockTimeout``, even if the lock is free by then.
     """
     _wait_for(lock, timeout, cancelled or threading.Event())
     try:
@@ -57,7 +62,7 @@ def held(
         # The first error is the one that matters; the lock dies with its connection anyway.
         try:
             lock.release()
-        except (LockLost, DBAPIError) as error:
+        except (LockLost, OSError) as error:
             log.warning("releasing the %s failed: %s", lock.description, first_line(error))
         raise
     lock.release()
@@ -68,9 +73,11 @@ def _wait_for(lock: Lock, timeout: float | None, cancelled: threading.Event) -> 
     # holder's own statements, and could not be given up.
     started = time.monotonic()
     pause, say_next = _FIRST_PAUSE, 0.0
-    while not lock.try_acquire():
+    while cancelled.is_set() or not lock.try_acquire():
         waited = time.monotonic() - started
-        if cancelled.is_set() or (timeout is not None and waited >= timeout):
+        if cancelled.is_set():
+            raise LockTimeout(f"the wait for the {lock.description} was cancelled")
+        if timeout is not None and waited >= timeout:
             raise LockTimeout(
                 f"the {lock.description} was not free within {waited:.1f} s; it is held by"
                 f" {lock.holder()}",

@@ -6,26 +6,27 @@ import asyncio
 import enum
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext, RevisionStep
-from sqlalchemy import URL, Connection, Engine, MetaData
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, MetaData
 
 from alembic_assay.config import bind_config, make_config, parse_url
-from alembic_assay.dialects import Lock, get_backend, unreachable
+from alembic_assay.dialects import Lock, get_backend
 from alembic_assay.environment import Environment, Heads
 from alembic_assay.exceptions import (
     LockLost,
     NotAtTarget,
     UnmanagedDatabase,
     UsageError,
+    first_line,
 )
 from alembic_assay.history import RevisionGraph
 from alembic_assay.locking import held
@@ -82,10 +83,10 @@ def apply_migrations(
     models do not say (rows, views, triggers), so prove first that the two are equal.
 
     Returns only if the database is at the target. Otherwise it raises, having changed nothing
-    unless a revision was run: ``HistoryError`` (also for several heads), ``DatabaseUnreachable``,
-    ``NotADatabase``, ``DatabaseAhead``, ``UnmanagedDatabase``, ``LockTimeout``,
-    ``LockUnavailable``; ``MigrationFailed``, ``WrongDatabase`` or ``NotAtTarget``. No message has a
-    password in it.
+    unless a revision was run: ``UsageError``, ``HistoryError`` (also for several heads),
+    ``DatabaseUnreachable``, ``NotADatabase``, ``DatabaseAhead``, ``UnmanagedDatabase``,
+    ``LockTimeout``, ``LockUnavailable``; ``MigrationFailed``, ``EnvironmentFault`` (of which are
+    ``WrongDatabase`` and ``NotAtTarget``) or ``LockLost``. No message has a password in it.
     """
     request = _Request(
         _config_for(parse_url(url), config, script_location),
@@ -125,6 +126,8 @@ async def async_apply_migrations(
     except asyncio.CancelledError:
         cancelled.set()
         await asyncio.wait([work])
+        if not work.cancelled() and (error := work.exception()) is not None:
+            log.warning("cancelled: %s", first_line(error))
         raise
 
 
@@ -140,18 +143,17 @@ class _Request:
 
     def carry_out(self, lock_timeout: float | None, cancelled: threading.Event) -> MigrationReport:
         started = time.monotonic()
+        self._refuse_nonsense()
         graph = RevisionGraph.from_config(self.config)
         graph.upgrade_steps((), self.target)
-        self._refuse_nonsense()
         backend = get_backend(self.url)
         backend.ensure_database(self.url)
         with ExitStack() as stack:
-            connection = stack.enter_context(_connected(backend.make_engine(self.url)))
+            connection = stack.enter_context(backend.connect(self.url))
             environment = Environment(self.config, graph, connection, url=self.url)
-            heads = environment.probe()
+            heads = self._probe(environment)
             if self._is_at_target(environment, heads):
                 return self._report(Action.UP_TO_DATE, heads, heads, started=started)
-            self._refuse_unmanaged(environment, heads)
             lock = backend.make_lock(connection, ".".join(filter(None, environment.version_table)))
             asked = time.monotonic()
             stack.enter_context(held(lock, timeout=lock_timeout, cancelled=cancelled))
@@ -177,6 +179,18 @@ class _Request:
             return self._report(
                 action, heads, after, started=started, applied=tuple(applied), waited=waited
             )
+
+    def _probe(self, environment: Environment) -> Heads:
+        seen: Heads | None = None
+        while True:
+            try:
+                return environment.probe()
+            except NotAtTarget:
+                # Without the lock another process may migrate between two looks at the database.
+                heads = environment.current_heads()
+                if heads == seen:
+                    raise
+                seen = heads
 
     def _is_at_target(self, environment: Environment, heads: Heads) -> bool:
         return not environment.graph.upgrade_steps(heads, self.target)
@@ -212,6 +226,12 @@ class _Request:
         environment.run(stamp)
 
     def _refuse_nonsense(self) -> None:
+        if re.match(r"(.+@)?[+-]\d+$", self.target):
+            raise UsageError(
+                f'the target "{self.target}" is relative to where the database is',
+                effect="Each process that starts would go on from where the last one stopped.",
+                help='name a revision, "head" or "heads".',
+            )
         if get_backend(self.url).is_in_memory(self.url):
             raise UsageError(
                 f"{self.url.render_as_string()} is a database in memory",
@@ -259,13 +279,3 @@ def _config_for(
     if isinstance(config, Config):
         return bind_config(config, url)
     return make_config(url, config_file=config, script_location=script_location)
-
-
-@contextmanager
-def _connected(engine: Engine) -> Iterator[Connection]:
-    try:
-        connection = engine.connect()
-    except DBAPIError as error:
-        raise unreachable(engine.url, error) from error
-    with connection:
-        yield connection
