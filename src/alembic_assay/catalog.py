@@ -88,8 +88,7 @@ def compare(before: Snapshot, after: Snapshot) -> list[Difference]:
     whole = {
         f"{found.object.name}."
         for found in differences
-        if found.object.kind in _WITH_PARTS
-        and (found.before is None or found.after is None)
+        if found.object.kind in _WITH_PARTS and (found.before is None or found.after is None)
     }
     return [found for found in differences if not _is_inside(found.object, whole)]
 

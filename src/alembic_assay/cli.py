@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from alembic_assay.checks import CHECKS, run_checks
+from alembic_assay.checks import CHECKS, distinct, run_checks
 from alembic_assay.checks import Progress as Report
 from alembic_assay.config import find_config_file, make_config, parse_url
 from alembic_assay.exceptions import AssayError
@@ -110,8 +110,9 @@ def _check(options: argparse.Namespace) -> int:
             databases = project.databases
             print(f"{_shown(config_file)} on {databases.backend.name} ({databases.origin})\n")
             with _progress() as report:
-                findings = run_checks(project, names, progress=report)
-            _print_results(names, findings)
+                found = {name: run_checks(project, [name], progress=report) for name in names}
+            findings = distinct(finding for results in found.values() for finding in results)
+            _print_results(found, findings)
     return FOUND if errors(findings) else CLEAN
 
 
@@ -123,7 +124,8 @@ def _apply(options: argparse.Namespace) -> int:
     report = apply_migrations(
         url, config=config, target=options.target, lock_timeout=options.lock_timeout
     )
-    ran = f", {len(report.applied)} revisions applied" if report.applied else ""
+    number = len(report.applied)
+    ran = f", {number} revision{'s' if number > 1 else ''} applied" if number else ""
     print(f"{report.database}: {report.action.value} at {', '.join(report.after) or 'base'}{ran}")
     return CLEAN
 
@@ -147,13 +149,12 @@ def _progress() -> Iterator[Report | None]:
         yield report
 
 
-def _print_results(names: Sequence[str], findings: Sequence[Finding]) -> None:
+def _print_results(results: Mapping[str, list[Finding]], findings: Sequence[Finding]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     for heading in ("check", "result", "revision", "object"):
         table.add_column(heading, overflow="fold")
     colours = {Severity.ERROR: "red", Severity.NOTE: "cyan", Severity.SKIPPED: "yellow"}
-    for name in names:
-        found = [finding for finding in findings if finding.check == name]
+    for name, found in results.items():
         if not errors(found) and not any(one.severity is Severity.SKIPPED for one in found):
             table.add_row(name, "[green]ok[/green]")
         for finding in found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL
@@ -49,9 +49,11 @@ class Databases:
             self.drop(url)
 
     def close(self) -> None:
-        """Drop all databases that were made here and are still there."""
-        for url in list(self._own):
-            self.drop(url)
+        """Drop all databases that were made here and are still there, then raise what failed."""
+        with ExitStack() as stack:
+            for url in self._own:
+                stack.callback(self.backend.drop, url)
+        self._own.clear()
 
     def _remember(self, url: URL) -> URL:
         self._own.append(url)

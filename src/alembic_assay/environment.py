@@ -134,7 +134,10 @@ class Environment:
             finally:
                 if self.connection.in_transaction():
                     self.connection.rollback()
-        run.verify()
+        run.verify_steps()
+        if not dont_mutate:
+            # Otherwise there may be no lock, and another process that migrates meanwhile.
+            run.verify_commit()
 
 
 class _Run:
@@ -163,8 +166,8 @@ class _Run:
                 raise
             self._execute_env_py(self._url_of_other_flavour(), dont_mutate=dont_mutate)
 
-    def verify(self) -> None:
-        """Success is not proof: compare what was reached with what is committed."""
+    def verify_steps(self) -> None:
+        """Success is not proof: every step must have been taken."""
         environment = self.environment
         place = environment.graph.script.env_py_location
         if self.context is None:
@@ -183,10 +186,15 @@ class _Run:
                 effect=f"{len(self.taken)} steps were taken; the others were not.",
                 help="see that env.py calls context.run_migrations() and lets errors through.",
             ) from self.error
-        if (committed := environment.current_heads()) != self.reached:
+
+    def verify_commit(self) -> None:
+        """Success is not proof: what was reached must be what is committed."""
+        environment = self.environment
+        reached, committed = self.reached or (), environment.current_heads()
+        if committed != reached:
             raise NotAtTarget(
-                f"{place} ran the migrations to {_names(self.reached)}, but the database is at"
-                f" {_names(committed)}",
+                f"{environment.graph.script.env_py_location} ran the migrations to"
+                f" {_names(reached)}, but the database is at {_names(committed)}",
                 effect="What they did was not committed.",
                 help="see that env.py runs them inside `with context.begin_transaction():` and"
                 " neither rolls back nor begins a transaction around it.",
@@ -212,7 +220,7 @@ class _Run:
         except Exception as error:
             if self.taking is not None:
                 raise self._failure(self.taking, error) from error
-            if isinstance(error, AssayError):
+            if isinstance(error, AssayError) or error is self.error:
                 raise
             raise EnvironmentFault(
                 f"{script.env_py_location} failed: {first_line(error)}",
@@ -243,7 +251,7 @@ class _Run:
         return configured
 
     def _take_steps(self, heads: Heads, context: MigrationContext) -> Iterator[RevisionStep]:
-        for step in self.steps(heads, context):
+        for step in self._asked_for(self.steps(heads, context)):
             # Alembic and SQLAlchemy remember there which enum types they have made, so that
             # steps would pass together that fail one by one, as they are run in production.
             context.impl.memo.clear()
@@ -253,6 +261,14 @@ class _Run:
             self.taking = None
             self.taken.append(step)
         self.reached = tuple(sorted(context.get_current_heads()))
+
+    def _asked_for(self, steps: Iterable[RevisionStep]) -> Iterator[RevisionStep]:
+        """Remember what the caller's own code raises: that is no failure of env.py."""
+        try:
+            yield from steps
+        except Exception as error:
+            self.error = error
+            raise
 
     def _recorded(self, migration: Callable[..., None]) -> Callable[..., None]:
         """Remember what a migration raises: an env.py may swallow it."""

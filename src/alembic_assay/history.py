@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Collection, Iterator, Sequence
@@ -24,6 +25,9 @@ from alembic_assay.exceptions import (
     MultipleHeads,
     first_line,
 )
+
+_SYS_PATH = threading.RLock()
+"""``sys.path`` is global to the process: one project at a time has its folders there."""
 
 
 class RevisionGraph:
@@ -156,16 +160,17 @@ def project_on_sys_path(config: Config) -> Iterator[None]:
     Alembic takes a relative entry from the working directory, and we from the folder of the
     configuration file too, so that a project can be checked from anywhere.
     """
-    before = list(sys.path)
-    source = config.config_file_name or config.toml_file_name
-    if source:
-        folder = Path(source).absolute().parent
-        entries = config.get_prepend_sys_paths_list() or []
-        sys.path[:0] = [str(folder / entry) for entry in entries]
-    try:
-        yield
-    finally:
-        sys.path[:] = before
+    with _SYS_PATH:
+        before = list(sys.path)
+        source = config.config_file_name or config.toml_file_name
+        if source:
+            folder = Path(source).absolute().parent
+            entries = config.get_prepend_sys_paths_list() or []
+            sys.path[:0] = [str(folder / entry) for entry in entries]
+        try:
+            yield
+        finally:
+            sys.path[:] = before
 
 
 @contextmanager

@@ -151,7 +151,7 @@ class _Request:
         with ExitStack() as stack:
             connection = stack.enter_context(backend.connect(self.url))
             environment = Environment(self.config, graph, connection, url=self.url)
-            heads = self._probe(environment)
+            heads = environment.probe()
             if self._is_at_target(environment, heads):
                 return self._report(Action.UP_TO_DATE, heads, heads, started=started)
             lock = backend.make_lock(connection, ".".join(filter(None, environment.version_table)))
@@ -179,18 +179,6 @@ class _Request:
             return self._report(
                 action, heads, after, started=started, applied=tuple(applied), waited=waited
             )
-
-    def _probe(self, environment: Environment) -> Heads:
-        seen: Heads | None = None
-        while True:
-            try:
-                return environment.probe()
-            except NotAtTarget:
-                # Without the lock another process may migrate between two looks at the database.
-                heads = environment.current_heads()
-                if heads == seen:
-                    raise
-                seen = heads
 
     def _is_at_target(self, environment: Environment, heads: Heads) -> bool:
         return not environment.graph.upgrade_steps(heads, self.target)
@@ -237,6 +225,12 @@ class _Request:
                 f"{self.url.render_as_string()} is a database in memory",
                 effect="It would be gone as soon as it is migrated.",
                 help="name a file: sqlite:///app.db",
+            )
+        if self.create == "create_all" and self.target not in ("head", "heads"):
+            raise UsageError(
+                f'create="create_all" makes the models of today, not those of "{self.target}"',
+                effect="The next upgrade would fail on what is there already.",
+                help='leave the target at "head", or let the migrations create the database.',
             )
         if self.create == "create_all" and (self.metadata is None or not self.metadata.tables):
             raise UsageError(

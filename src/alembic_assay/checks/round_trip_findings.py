@@ -33,7 +33,10 @@ def differences(
     if not downwards and _is_untouched(made, found):
         return [_does_nothing(graph, revision, made, second_step)]
     way = "upgrade" if downwards else "downgrade"
-    return [_difference(graph, revision, one, second_step, way, dialect) for one in found]
+    return [
+        _difference(graph, revision, one, second_step=second_step, way=way, dialect=dialect)
+        for one in found
+    ]
 
 
 def second_step_fails(error: str) -> str:
@@ -53,8 +56,9 @@ def downgrade_failed(graph: RevisionGraph, failure: MigrationFailed) -> Finding:
         failure.revision,
         "downgrade-failed",
         f"downgrade of {graph.describe(failure.revision)} fails: {first_line(failure.__cause__)}",
-        "A deployment with this revision cannot be rolled back.",
-        "correct downgrade(); if there is no way back, let it raise NotImplementedError, or name\n"
+        effect="A deployment with this revision cannot be rolled back.",
+        remedy="correct downgrade(); if there is no way back, let it raise NotImplementedError,"
+        " or name\n"
         f'it in [tool.alembic-assay.irreversible]: {failure.revision} = "why"',
     )
 
@@ -67,8 +71,8 @@ def upgrade_back_failed(graph: RevisionGraph, failure: MigrationFailed) -> Findi
         "upgrade-failed",
         f"upgrade to {graph.describe(failure.revision)}, after its downgrade, fails:"
         f" {first_line(failure.__cause__)}",
-        "A database that was rolled back, or that is older, cannot be brought to head.",
-        "correct upgrade(), or downgrade() if that leaves something behind.",
+        effect="A database that was rolled back, or that is older, cannot be brought to head.",
+        remedy="correct upgrade(), or downgrade() if that leaves something behind.",
     )
 
 
@@ -79,8 +83,8 @@ def second_upgrade_failed(graph: RevisionGraph, revision: str, error: str) -> Fi
         revision,
         "reupgrade-failed",
         f"revision {graph.describe(revision)} fails when it is run a second time: {error}",
-        "The schema is as it was before, so something else stays: rows, or Python state.",
-        "let downgrade() undo all that upgrade() does.",
+        effect="The schema is as it was before, so something else stays: rows, or Python state.",
+        remedy="let downgrade() undo all that upgrade() does.",
     )
 
 
@@ -93,7 +97,7 @@ def failed_behind(
         "not-checked",
         f"revision {graph.describe(failure.revision)} could not be checked:"
         f" {first_line(failure.__cause__)}",
-        f"It needs {', '.join(missing)}, which was not carried out, so this may only follow from that.",
+        f"It needs {', '.join(missing)}, which was not carried out: this may only be due to that.",
         f"correct {missing[0]} first.",
         severity=Severity.SKIPPED,
         revision=failure.revision,
@@ -113,8 +117,8 @@ def _does_nothing(
         revision,
         "downgrade-does-nothing",
         f"downgrade of {graph.describe(revision)} undoes nothing: {'; '.join(map(_stays, made))}",
-        f"The database is said to be a revision older and is not, {second_step or _STAYS}.",
-        "write downgrade(); if there is no way back, let it raise NotImplementedError.",
+        effect=f"The database is said to be a revision older and is not, {second_step or _STAYS}.",
+        remedy="write downgrade(); if there is no way back, let it raise NotImplementedError.",
     )
 
 
@@ -128,6 +132,7 @@ def _difference(
     graph: RevisionGraph,
     revision: str,
     found: Difference,
+    *,
     second_step: str,
     way: str,
     dialect: Dialect,
@@ -145,7 +150,7 @@ def _difference(
     else:
         rule, message = "round-trip-changed", f"{subject} brings back a different {found}"
         remedy = f"let {way}() restore {name} as it was before."
-    finding = _finding(graph, revision, rule, message, effect, remedy)
+    finding = _finding(graph, revision, rule, message, effect=effect, remedy=remedy)
     return replace(finding, object=str(found.object))
 
 
@@ -200,12 +205,7 @@ def _sql_name(name: str, dialect: Dialect) -> str:
 
 
 def _finding(
-    graph: RevisionGraph,
-    revision: str,
-    rule: str,
-    message: str,
-    effect: str,
-    remedy: str,
+    graph: RevisionGraph, revision: str, rule: str, message: str, *, effect: str, remedy: str
 ) -> Finding:
     path = str(graph.path(revision))
     return Finding(NAME, rule, message, effect, remedy, revision=revision, path=path)

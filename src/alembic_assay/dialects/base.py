@@ -170,8 +170,9 @@ class Backend(ABC):
     def carry_session(self, theirs: Connection, ours: Connection) -> None:
         """Set on ``ours`` what env.py has set on the session of its own connection.
 
-        Each must be, and is left, outside of a transaction or in one that it was in.
+        Each is left in the transaction that it was in, or in none. By default there is nothing.
         """
+        del theirs, ours
 
     # -- the catalogue
 

@@ -59,5 +59,9 @@ def shown(value: str) -> str:
     if "@" not in value:
         return value
     from alembic_assay.config import parse_url
+    from alembic_assay.exceptions import UsageError
 
-    return parse_url(value).render_as_string()
+    try:
+        return parse_url(value).render_as_string()
+    except UsageError:
+        return "***"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,13 +64,15 @@ def assay_project(
 
     named, _ = choose(pytestconfig, CONFIG)
     root = pytestconfig.rootpath
-    config_file = root / named if named else find_config_file(root)
-    with open_project(
-        url=assay_url,
-        config_file=config_file,
-        metadata=assay_metadata,
-        folder=_folder_of_run(pytestconfig, tmp_path_factory),
-    ) as project:
+    with (
+        _errors_as_text(),
+        open_project(
+            url=assay_url,
+            config_file=root / named if named else find_config_file(root),
+            metadata=assay_metadata,
+            folder=_folder_of_run(pytestconfig, tmp_path_factory),
+        ) as project,
+    ):
         yield replace(project, config_for=assay_config) if assay_config else project
 
 
@@ -89,14 +92,15 @@ def migrated_database(
     from alembic_assay.pytest_plugin.items import raise_for
     from alembic_assay.templates import shared_template
 
-    raise_for(check_heads(assay_project))
     folder = _folder_of_run(pytestconfig, tmp_path_factory)
     user = _worker(pytestconfig) or "main"
-    with shared_template(assay_project, folder, user, upgrade_database) as (template, findings):
-        raise_for(findings)
-        url = assay_project.databases.clone(template)
-        yield url
-        assay_project.databases.drop(url)
+    with _errors_as_text():
+        raise_for(check_heads(assay_project))
+        with shared_template(assay_project, folder, user, upgrade_database) as (template, findings):
+            raise_for(findings)
+            url = assay_project.databases.clone(template)
+            yield url
+            assay_project.databases.drop(url)
 
 
 @pytest.fixture(scope="session")
@@ -128,6 +132,20 @@ def db_session(db_connection: Connection) -> Iterator[Session]:
 
     with Session(bind=db_connection, join_transaction_mode="create_savepoint") as session:
         yield session
+
+
+@contextmanager
+def _errors_as_text() -> Iterator[None]:
+    """Fail with the text of our own errors alone: a traceback shows the arguments of the driver.
+
+    The password is among them.
+    """
+    from alembic_assay.exceptions import AssayError, FindingsDetected
+
+    try:
+        yield
+    except (AssayError, FindingsDetected) as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _folder_of_run(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from alembic_assay.checks import CHECKS
-from alembic_assay.exceptions import FindingsDetected
+from alembic_assay.exceptions import AssayError, FindingsDetected
 from alembic_assay.findings import Finding, Severity, errors
 from alembic_assay.project import Project
 from alembic_assay.reporting import render_text
@@ -38,7 +38,7 @@ class _Checks(pytest.Collector):
 class _CheckItem(pytest.Function):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> object:  # type: ignore[override]
         """Show the findings, and not the code that raised them."""
-        if isinstance(excinfo.value, FindingsDetected):
+        if isinstance(excinfo.value, (AssayError, FindingsDetected)):
             return str(excinfo.value)
         return super().repr_failure(excinfo)
 

@@ -1,0 +1,369 @@
+"""The fixtures that hand out migrated databases, in test runs of their own."""
+
+from __future__ import annotations
+
+import importlib
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from alembic_assay.databases import Databases
+
+if TYPE_CHECKING:
+    from tests.conftest import ProjectFiles
+
+# pytester forgets the modules that are first imported while it is there; imported a second time,
+# SQLAlchemy's would register everything twice.
+for _name in (
+    "alembic_assay.dialects.postgresql",
+    "alembic_assay.dialects.sqlite",
+    "alembic_assay.pytest_plugin.items",
+    "alembic_assay.sandbox",
+    "alembic_assay.templates",
+    "psycopg",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.dialects.sqlite.pysqlite",
+    "sqlalchemy.orm",
+):
+    importlib.import_module(_name)
+
+TESTS = """
+import pytest
+from sqlalchemy import Connection, Engine, URL, inspect, text
+from sqlalchemy.orm import Session
+
+INSERT = text("INSERT INTO users (id) VALUES (7)")
+COUNT = text("SELECT count(*) FROM users")
+
+
+def test_database_is_migrated(migrated_database, migrated_engine):
+    assert isinstance(migrated_database, URL)
+    assert isinstance(migrated_engine, Engine)
+    assert sorted(inspect(migrated_engine).get_table_names()) == ["alembic_version", "users"]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_connection_is_rolled_back(db_connection, number):
+    assert isinstance(db_connection, Connection)
+    assert db_connection.scalar(COUNT) == 0
+    db_connection.execute(INSERT)
+    db_connection.commit()
+    assert db_connection.scalar(COUNT) == 1
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_session_is_rolled_back(db_session, db_connection, number):
+    assert isinstance(db_session, Session)
+    assert db_session.scalar(COUNT) == 0
+    db_session.execute(INSERT)
+    db_session.commit()
+    db_session.rollback()
+    assert db_session.scalar(COUNT) == db_connection.scalar(COUNT) == 1
+
+
+def test_nothing_is_left(migrated_engine):
+    with migrated_engine.connect() as connection:
+        assert connection.scalar(COUNT) == 0
+"""
+WORKER_TESTS = """
+import pathlib
+import time
+
+import pytest
+from sqlalchemy import text
+
+
+@pytest.mark.parametrize("number", range(30))
+def test_worker_has_a_database_of_its_own(migrated_engine, migrated_database, worker_id, number):
+    pathlib.Path("used").mkdir(exist_ok=True)
+    pathlib.Path("used", f"{worker_id}-{migrated_database.database.rpartition('/')[2]}").touch()
+    with migrated_engine.begin() as connection:
+        connection.execute(text("INSERT INTO users (id) VALUES (:id)"), {"id": number})
+    # Each worker waits until all have a database: so that none of them does all the tests.
+    while number < 3 and len(list(pathlib.Path("used").iterdir())) < 3:
+        assert time.monotonic() < DEADLINE
+
+
+DEADLINE = time.monotonic() + 60
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the databases of an inner test run are made, by nobody else."""
+
+    url: str
+    backend: str
+    left: Callable[[], list[str]]
+    """Returns the databases that are there."""
+
+
+@pytest.fixture
+def place(databases: Databases, pytester: pytest.Pytester) -> Iterator[Place]:
+    """A server of each kind, on which the databases of other runs can be told from those of this.
+
+    Several test runs may share a PostgreSQL server: this one has a role of its own.
+    """
+    if databases.backend.name == "sqlite":
+        yield Place("sqlite://", "sqlite", lambda: found_below(basetemp(pytester)))
+        return
+    role = f"tester_{secrets.token_hex(4)}"
+    engine = databases.backend.make_engine(databases.server)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN CREATEDB")
+
+    def left() -> list[str]:
+        query = f"SELECT datname FROM pg_database WHERE datdba = '{role}'::regrole"
+        with engine.connect() as connection:
+            return list(connection.exec_driver_sql(query).scalars())
+
+    url = databases.server.set(username=role).render_as_string(hide_password=False)
+    yield Place(url, "postgresql", left)
+    for name in left():
+        databases.drop(databases.server.set(database=name))
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP ROLE {role}")
+
+
+@pytest.fixture
+def files(
+    pytester: pytest.Pytester,
+    make_project: Callable[..., ProjectFiles],
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+) -> ProjectFiles:
+    """A project in the folder of pytester, whose databases are made on a server of each kind."""
+    for name in ("ASSAY_CONFIG", "ASSAY_METADATA", "ALEMBIC_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ASSAY_URL", place.url)
+    files = make_project(pytester.path)
+    files.add_table("0001", None, "users")
+    return files
+
+
+def basetemp(pytester: pytest.Pytester) -> Path:
+    return pytester.path.parent / "basetemp"
+
+
+def found_below(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*assay*") if path.suffix in (".db", ".json")]
+
+
+def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """Run pytest here: that is faster."""
+    return pytester.runpytest_inprocess(
+        "-p", "no:cacheprovider", f"--basetemp={basetemp(pytester)}", *arguments
+    )
+
+
+def run_workers(pytester: pytest.Pytester, number: int) -> pytest.RunResult:
+    """Run pytest in processes of its own."""
+    return pytester.runpytest_subprocess(
+        *("-p", "no:cacheprovider", f"--basetemp={basetemp(pytester)}"),
+        *("-n", str(number), "--maxschedchunk=1"),
+    )
+
+
+def count_runs(files: ProjectFiles) -> Callable[[], tuple[int, int]]:
+    """Let env.py and the revision leave a mark each time they run, and return who counts them."""
+    marks = files.folder / "marks"
+    marks.mkdir()
+    mark = "import pathlib, uuid\n{indent}"
+    mark += "pathlib.Path({path!r}, {name!r} + uuid.uuid4().hex).touch()\n"
+    files.env.write_text(
+        mark.format(indent="", path=str(marks), name="env-") + files.env.read_text()
+    )
+    revision = files.folder / "migrations" / "versions" / "0001.py"
+    text = revision.read_text()
+    inner = "    " + mark.format(indent="    ", path=str(marks), name="upgrade-")
+    revision.write_text(text.replace("def upgrade():\n", f"def upgrade():\n{inner}"))
+
+    def counted() -> tuple[int, int]:
+        return len(list(marks.glob("env-*"))), len(list(marks.glob("upgrade-*")))
+
+    return counted
+
+
+def test_tests_get_a_migrated_database_and_are_rolled_back(
+    pytester: pytest.Pytester, files: ProjectFiles, place: Place
+) -> None:
+    counted = count_runs(files)
+    pytester.makepyfile(test_own=TESTS)
+
+    result = run(pytester)
+
+    result.assert_outcomes(passed=6)
+    assert counted() == (1, 1)
+    assert place.left() == []
+
+
+def test_workers_have_databases_of_their_own_and_migrate_once(
+    pytester: pytest.Pytester, files: ProjectFiles, place: Place
+) -> None:
+    counted = count_runs(files)
+    pytester.makepyfile(test_own=WORKER_TESTS)
+
+    result = run_workers(pytester, 3)
+
+    result.assert_outcomes(passed=30)
+    used = sorted(path.name for path in (files.folder / "used").iterdir())
+    assert [name.partition("-")[0] for name in used] == ["gw0", "gw1", "gw2"]
+    assert len({name.partition("-")[2] for name in used}) == 3
+    assert counted() == (1, 1)
+    assert place.left() == []
+
+
+def test_broken_migration_is_an_error_of_each_test_with_the_finding(
+    pytester: pytest.Pytester, files: ProjectFiles, place: Place
+) -> None:
+    files.add_revision("0002", "0001", upgrade='op.drop_table("nowhere")', message="tidy up")
+    pytester.makepyfile(test_own=TESTS)
+
+    result = run_workers(pytester, 2)
+
+    error = {
+        "sqlite": "OperationalError: no such table: nowhere",
+        "postgresql": 'UndefinedTable: table "nowhere" does not exist',
+    }[place.backend]
+    result.assert_outcomes(errors=6)
+    printed = [line for line in result.outlines if line and not line.startswith("[gw")]
+    heading = next(n for n, line in enumerate(printed) if "test_database_is_migrated __" in line)
+    assert printed[heading + 1 : heading + 5] == [
+        f"upgrade-failed: upgrade to 0002 (tidy up) fails: {error}",
+        "  in migrations/versions/0002.py",
+        "  A database cannot be brought to head.",
+        "  help: correct upgrade(); the error is the database's own.",
+    ]
+    assert sum(line.startswith("upgrade-failed: ") for line in printed) == 6
+    result.stdout.no_fnmatch_line("*fixtures.py*")
+    assert place.left() == []
+
+
+def test_broken_migration_is_run_once_for_all_tests(
+    pytester: pytest.Pytester, files: ProjectFiles, place: Place
+) -> None:
+    counted = count_runs(files)
+    files.add_revision("0002", "0001", upgrade='op.drop_table("nowhere")')
+    pytester.makepyfile(test_own=TESTS)
+
+    result = run(pytester)
+
+    result.assert_outcomes(errors=6)
+    assert counted() == (1, 1)
+    assert place.left() == []
+
+
+def test_checks_and_tests_share_one_run(
+    pytester: pytest.Pytester, files: ProjectFiles, place: Place
+) -> None:
+    pytester.makepyfile(test_own=TESTS)
+
+    result = run(pytester, "--assay")
+
+    result.assert_outcomes(passed=9, skipped=1)
+    assert place.left() == []
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_several_heads_are_an_error_of_each_test(
+    pytester: pytest.Pytester, files: ProjectFiles
+) -> None:
+    files.add_revision("0002", "0001")
+    files.add_revision("0003", "0001")
+    pytester.makepyfile(test_own="def test_own(db_session):\n    pass\n")
+
+    result = run(pytester)
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["several-heads: the history has 2 heads: 0002 (0002), 0003 (0003)"]
+    )
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_fixture_of_the_user_wins(pytester: pytest.Pytester, files: ProjectFiles) -> None:
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture
+        def db_session():
+            return "the user's own"
+        """
+    )
+    pytester.makepyfile(
+        test_own="""
+        def test_own(db_session):
+            assert db_session == "the user's own"
+        """
+    )
+
+    result = run(pytester)
+
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_missing_configuration_is_an_error_with_its_text_alone(
+    pytester: pytest.Pytester, files: ProjectFiles
+) -> None:
+    files.ini.unlink()
+    pytester.makepyfile(test_own="def test_own(db_session):\n    pass\n")
+
+    result = run(pytester)
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at setup of test_own*",
+            (
+                "there is no alembic.ini, and no pyproject.toml with [[]tool.alembic], in"
+                f" {files.folder}"
+            ),
+            "  Without one the migrations cannot be found.",
+            "  help: start in the folder that holds it, or name it: -c path/to/alembic.ini",
+        ],
+        consecutive=False,
+    )
+    result.stdout.no_fnmatch_line("*fixtures.py*")
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_project_fixture_serves_the_checks_in_tests(
+    pytester: pytest.Pytester, files: ProjectFiles
+) -> None:
+    pytester.makepyfile(
+        test_own="""
+        from alembic_assay import check_heads, check_round_trip, check_upgrade
+
+        def test_own(assay_project):
+            for check in (check_heads, check_upgrade, check_round_trip):
+                assert check(assay_project) == []
+        """
+    )
+
+    result = run(pytester)
+
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_fixtures_are_documented(pytester: pytest.Pytester, files: ProjectFiles) -> None:
+    result = run(pytester, "--fixtures")
+
+    printed = result.stdout.str()
+    for name in (
+        "assay_url",
+        "assay_metadata",
+        "assay_config",
+        "assay_project",
+        "migrated_database",
+        "migrated_engine",
+        "db_connection",
+        "db_session",
+    ):
+        assert f"\n{name} " in printed
