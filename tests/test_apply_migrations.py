@@ -35,7 +35,6 @@ from tests.processes import (
 from alembic_assay.config import make_config
 from alembic_assay.databases import Databases
 from alembic_assay.exceptions import (
-    AssayError,
     DatabaseAhead,
     DatabaseUnreachable,
     EnvironmentFault,
@@ -722,7 +721,7 @@ def test_failing_revision_is_undone_and_the_ones_before_it_stay(
 
     assert str(raised.value) == (
         "the upgrade of revision c (add third) failed: ValueError: no more\n"
-        f"  It is in {path}; 2 steps before it stay done.\n"
+        f"  It is in {path}; steps before it that stay done: 2.\n"
         "  help: correct the revision, then run it again."
     )
     assert raised.value.revision == "c"

@@ -454,7 +454,7 @@ def test_apply_of_a_failing_revision_prints_its_error_and_returns_2(
     assert (code, printed.out) == (2, "")
     assert printed.err == (
         f"error: the upgrade of revision 0002 (0002) failed: {error}\n"
-        f"  It is in {path}; 1 steps before it stay done.\n"
+        f"  It is in {path}; steps before it that stay done: 1.\n"
         "  help: correct the revision, then run it again.\n"
     )
 

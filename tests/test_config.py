@@ -15,6 +15,7 @@ from alembic_assay.config import (
     find_config_file,
     load_config,
     make_config,
+    mask,
     parse_url,
     read_toml,
 )
@@ -553,3 +554,18 @@ def test_read_toml_with_broken_file_names_it(content: bytes, tmp_path: Path) -> 
 def test_every_config_error_is_a_usage_error() -> None:
     assert issubclass(ConfigError, UsageError)
     assert issubclass(UsageError, AssayError)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://app:s3cret@localhost/shop",
+        "postgresql://localhost/shop?user=app&password=s3cret",
+        "postgresql://localhost/shop?sslpassword=s3cret",
+    ],
+)
+def test_mask_hides_a_password_wherever_it_stands(text: str) -> None:
+    shown = mask(make_url(text))
+
+    assert "s3cret" not in shown
+    assert shown.endswith(("localhost/shop", "%2A%2A%2A"))

@@ -289,7 +289,7 @@ def test_run_with_a_failing_revision_says_which_and_keeps_the_ones_before(
     error = caught.value
     assert str(error) == (
         "the upgrade of revision a4 (add audit) failed: ValueError: no\n"
-        f"  It is in {path}; 3 steps before it stay done.\n"
+        f"  It is in {path}; steps before it that stay done: 3.\n"
         "  help: correct the revision, then run it again."
     )
     assert (error.revision, error.applied) == ("a4", ("a1", "a2", "a3"))
@@ -307,7 +307,7 @@ def test_run_with_a_failing_downgrade_says_which(three_tables: Any, database_url
 
         assert environment.current_heads() == ("a4",)
     assert caught.value.message.startswith("the downgrade of revision a4 (a4) failed: ")
-    assert caught.value.effect == f"It is in {path}; 0 steps before it stay done."
+    assert caught.value.effect == f"It is in {path}; steps before it that stay done: 0."
     assert (caught.value.revision, caught.value.applied) == ("a4", ())
 
 
@@ -600,7 +600,7 @@ def test_env_py_with_a_transaction_of_its_own_around_all_keeps_nothing_of_a_fail
             upgrade(environment)
 
         assert environment.current_heads() == ()
-    assert caught.value.effect == f"It is in {path}; 0 steps before it stay done."
+    assert caught.value.effect == f"It is in {path}; steps before it that stay done: 0."
     assert caught.value.applied == ()
 
 

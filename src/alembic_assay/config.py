@@ -119,6 +119,12 @@ def parse_url(url: str | URL) -> URL:
     )
 
 
+def mask(url: URL) -> str:
+    """Return a URL as it may be printed: with ``***`` for any password, also one in its query."""
+    secret = {key: "***" for key in url.query if "password" in key.lower()}
+    return url.update_query_dict(secret).render_as_string()
+
+
 def configured_url(config: Config) -> URL | None:
     """Return the project's own ``sqlalchemy.url``, to learn its dialect and server from.
 

@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext, RevisionStep
 from sqlalchemy import URL, Connection, MetaData
 from sqlalchemy.exc import InvalidRequestError, MissingGreenlet
 
-from alembic_assay.config import escape
+from alembic_assay.config import escape, mask
 from alembic_assay.dialects import DEFERRED, Backend, get_backend
 from alembic_assay.exceptions import (
     AssayError,
@@ -291,7 +291,7 @@ class _Run:
         stay = [] if self.is_inside_transaction else self.taken
         return MigrationFailed(
             f"the {way} of revision {graph.describe(revision)} failed: {first_line(error)}",
-            effect=f"It is in {graph.path(revision)}; {len(stay)} steps before it stay done.",
+            effect=f"It is in {graph.path(revision)}; steps before it that stay done: {len(stay)}.",
             help="correct the revision, then run it again.",
             revision=revision,
             applied=tuple(taken.revision.revision for taken in stay if taken.is_upgrade),
@@ -307,8 +307,8 @@ class _Run:
         if environment.backend.is_same_database(url, environment.url):
             return
         self.refusal = WrongDatabase(
-            f"{environment.graph.script.env_py_location} opens {url.render_as_string()} instead of"
-            f" {environment.url.render_as_string()}",
+            f"{environment.graph.script.env_py_location} opens {mask(url)} instead of"
+            f" {mask(environment.url)}",
             effect="It takes its URL from somewhere else than the Alembic configuration, so nothing"
             " was run, on neither of them.",
             help='read it in env.py by config.get_main_option("sqlalchemy.url"), or point the'

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 
 from sqlalchemy import URL
 
-from alembic_assay.config import parse_url
+from alembic_assay.config import mask, parse_url
 from alembic_assay.dialects import Lock, get_backend
 from alembic_assay.exceptions import LockLost, LockTimeout, UsageError, first_line
 
@@ -36,7 +36,7 @@ def migration_lock(
     backend = get_backend(url)
     if backend.is_in_memory(url):
         raise UsageError(
-            f"{url.render_as_string()} is a database in memory",
+            f"{mask(url)} is a database in memory",
             effect="Nobody else can reach it, so that there is nothing to lock.",
             help="name a file: sqlite:///app.db",
         )

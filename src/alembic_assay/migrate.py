@@ -18,7 +18,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from sqlalchemy import URL, MetaData
 
-from alembic_assay.config import bind_config, make_config, parse_url
+from alembic_assay.config import bind_config, make_config, mask, parse_url
 from alembic_assay.dialects import Lock, get_backend
 from alembic_assay.environment import Environment, Heads
 from alembic_assay.exceptions import (
@@ -222,7 +222,7 @@ class _Request:
             )
         if get_backend(self.url).is_in_memory(self.url):
             raise UsageError(
-                f"{self.url.render_as_string()} is a database in memory",
+                f"{mask(self.url)} is a database in memory",
                 effect="It would be gone as soon as it is migrated.",
                 help="name a file: sqlite:///app.db",
             )
@@ -246,7 +246,7 @@ class _Request:
             return
         environment.connection.rollback()
         raise UnmanagedDatabase(
-            f"{self.url.render_as_string()} has tables, but no revision in {table[1]}",
+            f"{mask(self.url)} has tables, but no revision in {table[1]}",
             effect="It was made without these migrations, or a first run of them was interrupted;"
             " to run them all could fail half-way, so nothing was changed.",
             help="find out which revision its tables are at, and say so: alembic stamp REVISION;"
@@ -263,7 +263,7 @@ class _Request:
         applied: tuple[str, ...] = (),
         waited: float = 0.0,
     ) -> MigrationReport:
-        database, seconds = self.url.render_as_string(), time.monotonic() - started
+        database, seconds = mask(self.url), time.monotonic() - started
         return MigrationReport(database, action, before, after, applied, seconds, waited)
 
 

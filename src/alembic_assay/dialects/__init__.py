@@ -6,6 +6,7 @@ import importlib
 
 from sqlalchemy import URL
 
+from alembic_assay.config import mask
 from alembic_assay.dialects.base import DEFERRED, Backend, Lock, connection_url, unreachable
 from alembic_assay.exceptions import UnsupportedDatabase
 
@@ -20,7 +21,7 @@ def get_backend(url: URL) -> Backend:
     if name not in _NAMES:
         raise UnsupportedDatabase(
             f'the database "{name}" is not supported',
-            effect=f"{url.render_as_string()} can be neither migrated nor checked.",
+            effect=f"{mask(url)} can be neither migrated nor checked.",
             help=f"supported are: {', '.join(_NAMES)}.",
         )
     backend: Backend = importlib.import_module(f"{__name__}.{name}").BACKEND

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from alembic_assay.catalog import Snapshot
+from alembic_assay.config import mask
 from alembic_assay.exceptions import (
     DatabaseUnreachable,
     UnsupportedDatabase,
@@ -212,7 +213,7 @@ class Backend(ABC):
             return candidate
         raise UnsupportedDatabase(
             f"no driver for {self.name} is installed: looked for {', '.join(drivers)}",
-            effect=f"{url.render_as_string()} cannot be connected to.",
+            effect=f"{mask(url)} cannot be connected to.",
             help=f'pip install "alembic-assay[{self.extra}]"'
             if self.extra
             else f"pip install {drivers[0]}",
@@ -222,7 +223,7 @@ class Backend(ABC):
 def unreachable(url: URL, error: Exception) -> DatabaseUnreachable:
     """Return the error for a database to which no connection can be made."""
     return DatabaseUnreachable(
-        f"{url.render_as_string()} cannot be reached: {first_line(error)}",
+        f"{mask(url)} cannot be reached: {first_line(error)}",
         effect="Nothing was changed.",
         help="see that the server runs, and that host, port, user and password are right.",
     )
@@ -231,7 +232,7 @@ def unreachable(url: URL, error: Exception) -> DatabaseUnreachable:
 def refuse_to_drop(url: URL) -> NoReturn:
     """Raise the error for a database that is not our own."""
     raise UsageError(
-        f"{url.render_as_string()} was not made by alembic-assay",
+        f"{mask(url)} was not made by alembic-assay",
         effect="It was not dropped: only databases that carry the toolkit's own mark ever are.",
         help="drop it yourself if it is not needed any more.",
     )

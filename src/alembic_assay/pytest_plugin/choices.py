@@ -56,12 +56,12 @@ def choose(config: pytest.Config, choice: Choice) -> tuple[str | None, str]:
 
 def shown(value: str) -> str:
     """Return a value as it may be printed: a URL without its password."""
-    if "@" not in value:
+    if "@" not in value and "password" not in value.lower():
         return value
-    from alembic_assay.config import parse_url
+    from alembic_assay.config import mask, parse_url
     from alembic_assay.exceptions import UsageError
 
     try:
-        return parse_url(value).render_as_string()
+        return mask(parse_url(value))
     except UsageError:
         return "***"

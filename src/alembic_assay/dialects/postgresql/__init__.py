@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy_utils import create_database
 
 from alembic_assay.catalog import Snapshot
+from alembic_assay.config import mask
 from alembic_assay.dialects.base import (
     OWN_MARK,
     Backend,
@@ -55,7 +56,7 @@ class PostgreSQL(Backend):
                 raise DatabaseUnreachable(
                     f"the database {url.database} does not exist and cannot be created:"
                     f" {first_line(error)}",
-                    effect=f"There is nothing to migrate at {url.render_as_string()}.",
+                    effect=f"There is nothing to migrate at {mask(url)}.",
                     help="create it, or give the user the right to: ALTER ROLE … CREATEDB",
                 ) from error
 
