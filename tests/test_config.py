@@ -568,4 +568,4 @@ def test_mask_hides_a_password_wherever_it_stands(text: str) -> None:
     shown = mask(make_url(text))
 
     assert "s3cret" not in shown
-    assert shown.endswith(("localhost/shop", "%2A%2A%2A"))
+    assert "***" in shown.replace("%2A", "*")
