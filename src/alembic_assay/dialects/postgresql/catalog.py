@@ -35,6 +35,8 @@ def read_catalog(
     if _reads_differently(session, memory, news):
         memory = _Memory()
         news = _read_news(connection, session, memory)
+    if previous is not None and memory.session and not news.touched:
+        return previous
     return _make_snapshot(session, memory, news, previous)
 
 
