@@ -8,7 +8,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from alembic_assay.databases import Databases
-from alembic_assay.dialects import DEFERRED
 from alembic_assay.sandbox import rolled_back_connection
 
 
@@ -33,7 +32,7 @@ def engine(databases: Databases, database_url: URL) -> Iterator[Engine]:
     engine = databases.backend.make_own_engine(database_url)
     with engine.begin() as connection:
         Base.metadata.create_all(connection)
-    yield engine.execution_options(**{DEFERRED: True})
+    yield engine
     engine.dispose()
 
 

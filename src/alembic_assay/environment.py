@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, MetaData
 from sqlalchemy.exc import InvalidRequestError, MissingGreenlet
 
 from alembic_assay.config import escape, mask
-from alembic_assay.dialects import DEFERRED, Backend, get_backend
+from alembic_assay.dialects import IMMEDIATE, Backend, get_backend
 from alembic_assay.exceptions import (
     AssayError,
     EnvironmentFault,
@@ -47,7 +47,8 @@ class Environment:
     """The env.py of ``config``, bound to ``connection``, which stays the caller's to close.
 
     The connection must not be inside a transaction. ``metadata`` stands in for the
-    ``target_metadata`` of env.py.
+    ``target_metadata`` of env.py. A ``is_stepwise`` one commits each step, though env.py may begin
+    a transaction of its own around all of them, as some do.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Environment:
         *,
         url: URL,
         metadata: MetaDatas | None = None,
+        is_stepwise: bool = False,
     ) -> None:
         self.config = config
         self.graph = graph
@@ -66,6 +68,7 @@ class Environment:
         self.backend: Backend = get_backend(url)
         self.url = url if "+" in url.drivername else self.backend.sync_url(url)
         self.metadata = metadata
+        self.is_stepwise = is_stepwise
         self.context: MigrationContext | None = None
         """Alembic's context of the last run, with the project's own options in ``opts``."""
 
@@ -89,18 +92,16 @@ class Environment:
 
     def probe(self) -> Heads:
         """Run env.py without changing anything, and return the revisions in the database."""
-        with self._reading():
-            self._run(lambda heads, context: (), dont_mutate=True)
-            return self.current_heads()
+        self._run(lambda heads, context: (), dont_mutate=True)
+        return self.current_heads()
 
     def current_heads(self) -> Heads:
         """Return the revisions in the version table, as it is committed."""
         schema, name = self.version_table
         options = {"version_table": name, "version_table_schema": schema}
         context = MigrationContext.configure(self.connection, opts=options)
-        with self._reading():
-            heads = context.get_current_heads()
-            self.connection.rollback()
+        heads = context.get_current_heads()
+        self.connection.rollback()
         return tuple(sorted(heads))
 
     def run(self, steps: Steps) -> None:
@@ -110,17 +111,20 @@ class Environment:
         ``MigrationFailed`` where a revision raised, ``NotAtTarget`` where env.py swallowed that or
         committed nothing, ``WrongDatabase`` before it reaches another database than its own.
         """
-        self._run(steps, dont_mutate=False)
+        with self._immediate_transactions():
+            self._run(steps, dont_mutate=False)
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Let transactions take no lock for writing, on databases where they may do so at once."""
-        before = self.connection.get_execution_options().get(DEFERRED, False)
-        self.connection.execution_options(**{DEFERRED: True})
+    def _immediate_transactions(self) -> Iterator[None]:
+        """Let transactions take the lock for writing as they begin, and not when it is too late.
+
+        Only on this connection: a revision may well open another one to look at the database.
+        """
+        self.connection.execution_options(**{IMMEDIATE: True})
         try:
             yield
         finally:
-            self.connection.execution_options(**{DEFERRED: before})
+            self.connection.execution_options(**{IMMEDIATE: False})
 
     def _run(self, steps: Steps, *, dont_mutate: bool) -> None:
         with (
@@ -212,7 +216,7 @@ class _Run:
         context.configure = self._configure_through(context.configure)  # type: ignore[method-assign]
         try:
             with (
-                _connection_for_env_py(config, environment.connection),
+                _connection_for_env_py(config, environment),
                 only_engines_for(self._refuse_other_database),
                 context,
             ):
@@ -240,6 +244,8 @@ class _Run:
                 self._refuse_other_database(connection.engine.url)
                 environment.connection.execution_options(**_carried(connection))
                 environment.backend.carry_session(connection, environment.connection)
+            if environment.is_stepwise:
+                _end_outer_transaction(environment.connection)
             self.is_inside_transaction = environment.connection.in_transaction()
             options.update(environment.backend.context_options, transaction_per_migration=True)
             if environment.metadata is not None:
@@ -319,21 +325,49 @@ class _Run:
 
 
 @contextlib.contextmanager
-def _connection_for_env_py(config: Config, connection: Connection) -> Iterator[None]:
+def _connection_for_env_py(config: Config, environment: Environment) -> Iterator[None]:
     """Show the connection as ``config.attributes["connection"]``, where some env.py files look.
 
     Some expect an Engine there and call ``connect()`` on it: SQLAlchemy 1.4's Connection had that
     method, and giving it back spares them an engine of their own.
     """
     before = dict(config.attributes)
+    connection: Any = environment.connection
     config.attributes["connection"] = connection
-    connection.connect = lambda: contextlib.nullcontext(connection)  # type: ignore[attr-defined]
+    connection.connect = lambda: contextlib.nullcontext(connection)
+    if environment.is_stepwise:
+        connection.begin = _OuterTransaction
     try:
         yield
     finally:
-        del connection.connect  # type: ignore[attr-defined]
+        connection.__dict__.pop("begin", None)
+        del connection.connect
         config.attributes.pop("connection", None)
         config.attributes.update(before)
+
+
+class _OuterTransaction:
+    """What env.py gets for ``begin()`` where each step is to be committed: nothing."""
+
+    is_active = True
+
+    def __enter__(self) -> _OuterTransaction:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End nothing."""
+
+    def commit(self) -> None:
+        """Commit nothing: each step was."""
+
+    rollback = close = commit
+
+
+def _end_outer_transaction(connection: Connection) -> None:
+    """Let Alembic find the connection outside of any transaction, with its own ``begin()``."""
+    connection.__dict__.pop("begin", None)
+    if connection.in_transaction():
+        connection.commit()
 
 
 def _is_of_other_flavour(error: BaseException | None) -> bool:

@@ -47,17 +47,31 @@ class Project:
         return RevisionGraph.from_config(self.config_for(self.databases.server))
 
     @contextmanager
-    def environment(self, url: URL, graph: RevisionGraph) -> Iterator[Environment]:
-        """Bind the project's env.py to a database of our own."""
+    def environment(
+        self, url: URL, graph: RevisionGraph, *, is_stepwise: bool = False
+    ) -> Iterator[Environment]:
+        """Bind the project's env.py to a database of our own; see ``Environment``."""
         engine = self.databases.backend.make_own_engine(url)
         with engine.connect() as connection:
             config = self.config_for(url)
-            yield Environment(config, graph, connection, url=url, metadata=self.metadata)
+            yield Environment(
+                config,
+                graph,
+                connection,
+                url=url,
+                metadata=self.metadata,
+                is_stepwise=is_stepwise,
+            )
 
     @contextmanager
-    def empty_environment(self, graph: RevisionGraph) -> Iterator[Environment]:
+    def empty_environment(
+        self, graph: RevisionGraph, *, is_stepwise: bool = False
+    ) -> Iterator[Environment]:
         """Bind env.py to a new database, which is dropped afterwards."""
-        with self.databases.temporary() as url, self.environment(url, graph) as environment:
+        with (
+            self.databases.temporary() as url,
+            self.environment(url, graph, is_stepwise=is_stepwise) as environment,
+        ):
             yield environment
 
     @property

@@ -366,3 +366,120 @@ def add_graph(files: ProjectFiles) -> None:
         downgrade='op.drop_table("tb2")',
         depends_on="a2",
     )
+
+
+def test_difference_behind_a_failed_revision_is_skipped_and_not_an_error(
+    project_files: ProjectFiles, project: Project
+) -> None:
+    # To bring back what 0002 makes is right, and to leave ix_c behind is not.
+    project_files.add_revision(
+        "0001",
+        upgrade='op.create_table("a", sa.Column("x", sa.Integer), sa.Column("y", sa.Integer))',
+        downgrade='op.drop_table("a")',
+    )
+    project_files.add_revision(
+        "0002",
+        "0001",
+        upgrade=f'{BROKEN}\nop.create_index("ix_a", "a", ["y"])',
+        downgrade='op.drop_index("ix_a", table_name="a")',
+    )
+    project_files.add_revision(
+        "0003",
+        "0002",
+        upgrade="""
+        op.execute("DROP INDEX IF EXISTS ix_a")
+        op.create_index("ix_b", "a", ["x"])
+        op.create_index("ix_c", "a", ["x", "y"])
+        """,
+        downgrade="""
+        op.drop_index("ix_b", table_name="a")
+        op.create_index("ix_a", "a", ["y"])
+        """,
+    )
+
+    found = check_round_trip(project)
+
+    assert [(one.severity, one.rule, one.object) for one in found] == [
+        (Severity.ERROR, "upgrade-failed", None),
+        (Severity.SKIPPED, "round-trip-leftover", "index a.ix_a"),
+        (Severity.ERROR, "round-trip-leftover", "index a.ix_c"),
+    ]
+
+
+def test_change_behind_a_failed_revision_is_skipped(
+    project_files: ProjectFiles, project: Project
+) -> None:
+    project_files.add_revision(
+        "0001",
+        upgrade='op.create_table("a", sa.Column("x", sa.Integer))',
+        downgrade='op.drop_table("a")',
+    )
+    # Had it worked, "x" would be NOT NULL, and 0003 right in bringing that back.
+    project_files.add_revision("0002", "0001", upgrade=BROKEN)
+    project_files.add_revision(
+        "0003",
+        "0002",
+        upgrade='with op.batch_alter_table("a") as a: a.alter_column("x", nullable=True)',
+        downgrade='with op.batch_alter_table("a") as a: a.alter_column("x", nullable=False)',
+    )
+
+    found = check_round_trip(project)
+
+    assert [(one.severity, one.rule) for one in found] == [
+        (Severity.ERROR, "upgrade-failed"),
+        (Severity.SKIPPED, "round-trip-changed"),
+    ]
+    assert str(found[1]) == (
+        "round-trip-changed: downgrade of 0003 (0003) brings back a different"
+        f" {found[1].object}: nullable: yes -> no\n"
+        "  It needs 0002, which was not carried out: this may only be due to that.\n"
+        "  help: correct 0002 first."
+    )
+
+
+OUTER_TRANSACTION = """
+from alembic import context
+from sqlalchemy import text
+
+connection = context.config.attributes["connection"]
+{before}
+context.configure(connection=connection)
+context.run_migrations()
+{after}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("outer = connection.begin()", "outer.commit()"),
+        ('connection.execute(text("SELECT 1"))', ""),
+    ],
+    ids=["begun", "autobegun"],
+)
+def test_transaction_that_env_py_begins_around_all_steps_does_not_hide_them(
+    project_files: ProjectFiles, project: Project, before: str, after: str
+) -> None:
+    project_files.write_env(OUTER_TRANSACTION.format(before=before, after=after))
+    project_files.add_table("0001", None, "a")
+    project_files.add_revision("0002", "0001", upgrade="op.execute('ALTER TABLE a ADD x INTEGER')")
+    project_files.add_table("0003", "0002", "b")
+
+    assert outline(check_round_trip(project)) == [("downgrade-does-nothing", "0002")]
+
+
+def test_revision_that_looks_through_a_second_connection_is_right(
+    project_files: ProjectFiles, project: Project
+) -> None:
+    project_files.add_table("0001", None, "a")
+    project_files.add_revision(
+        "0002",
+        "0001",
+        upgrade="""
+        assert "a" in sa.inspect(op.get_bind().engine).get_table_names()
+        op.create_index("ix_a", "a", ["id"])
+        """,
+        downgrade='op.drop_index("ix_a", table_name="a")',
+    )
+
+    assert check_round_trip(project) == []

@@ -93,7 +93,7 @@ class _Walk:
         self.built = 0
         self.is_damaged = False
         self.last_read: Snapshot | None = None
-        with self.project.empty_environment(self.graph) as self.environment:
+        with self.project.empty_environment(self.graph, is_stepwise=True) as self.environment:
             if self.downwards:
                 self.project.create_from_models(self.environment)
             else:
@@ -186,8 +186,7 @@ class _Walk:
             self.progress(self.done, len(self.order))
 
     def _failed_there(self, failure: MigrationFailed) -> Finding:
-        missing = [one for one in self.not_taken if one in self._needed_by(failure.revision)]
-        if missing:
+        if missing := self._missing_for(failure.revision):
             return say.failed_behind(self.graph, failure, missing)
         if self.downwards:
             return self._failed_downgrade(failure)
@@ -203,10 +202,12 @@ class _Walk:
             self.graph, failure
         )
 
-    def _needed_by(self, revision: str) -> set[str]:
+    def _missing_for(self, revision: str) -> list[str]:
+        """Return the revisions that should have been taken before this one, and were not."""
         if self.downwards:
-            return {one for one in self.not_taken if revision in self.graph.ancestors(one)}
-        return self.graph.ancestors(revision)
+            return [one for one in self.not_taken if revision in self.graph.ancestors(one)]
+        ancestors = self.graph.ancestors(revision) if self.not_taken else set()
+        return [one for one in self.not_taken if one in ancestors]
 
     def _report_differences(self, second_step: str, error: str = "") -> None:
         if not self.differences:
@@ -214,7 +215,7 @@ class _Walk:
                 self.findings.append(say.second_upgrade_failed(self.graph, self.revision, error))
             return
         undone = compare(self.before, self.after)
-        self.findings += say.differences(
+        found = say.differences(
             self.graph,
             self.revision,
             made=undone,
@@ -223,6 +224,8 @@ class _Walk:
             downwards=self.downwards,
             dialect=self.environment.connection.dialect,
         )
+        missing = self._missing_for(self.revision)
+        self.findings += say.behind(found, undone, missing) if missing else found
 
     def _there(self, revision: str) -> RevisionStep:
         step = self.graph.downgrade_step if self.downwards else self.graph.upgrade_step

@@ -97,11 +97,39 @@ def failed_behind(
         "not-checked",
         f"revision {graph.describe(failure.revision)} could not be checked:"
         f" {first_line(failure.__cause__)}",
-        f"It needs {', '.join(missing)}, which was not carried out: this may only be due to that.",
+        _due_to(missing),
         f"correct {missing[0]} first.",
         severity=Severity.SKIPPED,
         revision=failure.revision,
         path=str(graph.path(failure.revision)),
+    )
+
+
+def behind(
+    findings: Sequence[Finding], made: Sequence[Difference], missing: Sequence[str]
+) -> list[Finding]:
+    """Return the findings for differences that may only follow from an earlier failure.
+
+    What a revision has made itself and leaves behind is its own fault in any case.
+    """
+    own = {None, *(str(one.object) for one in made if one.before is None)}
+    certain = ("round-trip-leftover", "downgrade-does-nothing")
+    return [
+        finding
+        if finding.rule in certain and finding.object in own
+        else replace(
+            finding,
+            effect=_due_to(missing),
+            help=f"correct {missing[0]} first.",
+            severity=Severity.SKIPPED,
+        )
+        for finding in findings
+    ]
+
+
+def _due_to(missing: Sequence[str]) -> str:
+    return (
+        f"It needs {', '.join(missing)}, which was not carried out: this may only be due to that."
     )
 
 

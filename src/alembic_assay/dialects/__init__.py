@@ -7,10 +7,10 @@ import importlib
 from sqlalchemy import URL
 
 from alembic_assay.config import mask
-from alembic_assay.dialects.base import DEFERRED, Backend, Lock, connection_url, unreachable
+from alembic_assay.dialects.base import IMMEDIATE, Backend, Lock, connection_url, unreachable
 from alembic_assay.exceptions import UnsupportedDatabase
 
-__all__ = ["DEFERRED", "Backend", "Lock", "connection_url", "get_backend", "unreachable"]
+__all__ = ["IMMEDIATE", "Backend", "Lock", "connection_url", "get_backend", "unreachable"]
 
 _NAMES = ("postgresql", "sqlite")
 

@@ -24,8 +24,8 @@ from alembic_assay.exceptions import (
 OWN_MARK = "alembic-assay"
 """The comment on databases that the toolkit made: on a server it drops no other ones."""
 
-DEFERRED = "alembic_assay_deferred"
-"""Execution option of a connection: its transactions take no lock for writing until they write."""
+IMMEDIATE = "alembic_assay_immediate"
+"""Execution option of a connection: its transactions take the lock for writing as they begin."""
 
 
 class Lock(ABC):

@@ -106,10 +106,8 @@ def migrated_database(
 @pytest.fixture(scope="session")
 def migrated_engine(assay_project: Project, migrated_database: sqlalchemy.URL) -> Iterator[Engine]:
     """An Engine on migrated_database. What is committed through it stays until the run ends."""
-    from alembic_assay.dialects import DEFERRED
-
     engine = assay_project.databases.backend.make_own_engine(migrated_database)
-    yield engine.execution_options(**{DEFERRED: True})
+    yield engine
     engine.dispose()
 
 

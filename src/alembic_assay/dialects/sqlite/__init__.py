@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from alembic_assay.catalog import Snapshot
-from alembic_assay.dialects.base import DEFERRED, Backend, Lock, refuse_to_drop
+from alembic_assay.dialects.base import IMMEDIATE, Backend, Lock, refuse_to_drop
 from alembic_assay.dialects.sqlite.catalog import read_catalog
 from alembic_assay.exceptions import DatabaseUnreachable, LockUnavailable, NotADatabase
 
@@ -206,7 +206,7 @@ def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     # Inside Alembic's autocommit_block() there is to be no transaction: VACUUM, PRAGMA.
     if options.get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN" if options.get(DEFERRED) else "BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(IMMEDIATE) else "BEGIN")
 
 
 def _require_database(path: Path) -> None:
