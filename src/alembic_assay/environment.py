@@ -7,7 +7,7 @@ import functools
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, final
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
@@ -346,6 +346,7 @@ def _connection_for_env_py(config: Config, environment: Environment) -> Iterator
         config.attributes.update(before)
 
 
+@final
 class _OuterTransaction:
     """What env.py gets for ``begin()`` where each step is to be committed: nothing."""
 
