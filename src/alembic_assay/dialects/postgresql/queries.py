@@ -103,7 +103,7 @@ CHANGES = "\nUNION ALL ".join(
 
 CHANGED_COLUMNS = f"""
 UNION ALL SELECT DISTINCT 'pg_attribute', attrelid::bigint, 'pg_class', attrelid::bigint
-FROM pg_attribute WHERE {_RECENT}"""
+FROM pg_attribute WHERE attrelid >= 16384 AND {_RECENT}"""
 
 KEYS = {name: _select(name, "true") for name in _SHRINKING}
 
@@ -117,6 +117,12 @@ WHERE refclassid = 'pg_class'::regclass AND refobjid = {_THESE}
 """
 # Views, rules and SQL-standard function bodies: the server chooses the aliases that it prints for
 # them by the columns which the tables have at present.
+
+
+def _comment(oid: str, catalog: str, sub: str = "0") -> str:
+    """Look a comment up; ``obj_description()`` is an SQL function, to be planned in each query."""
+    return f"""(SELECT description FROM pg_description WHERE objoid = {oid}
+        AND classoid = '{catalog}'::regclass AND objsubid = {sub})"""
 
 
 def _independent(catalog: str, oid: str, deptypes: str = "'e'") -> str:
@@ -150,7 +156,7 @@ SELECT c.oid, 0, 'table', n.nspname::text, c.relname::text, json_strip_nulls(jso
         JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = c.oid),
     'server options', (SELECT array_to_string(f.ftoptions, ', ') FROM pg_foreign_table f
         WHERE f.ftrelid = c.oid),
-    'comment', obj_description(c.oid, 'pg_class')))::text
+    'comment', {_comment("c.oid", "pg_class")}))::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = {_THESE} AND c.relkind IN ('r', 'p', 'f') AND {_USERS_SCHEMA}
   AND NOT (n.nspname = coalesce(%(schema)s, current_schema()::text) AND c.relname = %(table)s)
@@ -169,7 +175,7 @@ SELECT c.oid, 0, CASE c.relkind WHEN 'v' THEN 'view' ELSE 'materialized view' EN
     'column comments', (SELECT json_object_agg(a.attname, d.description ORDER BY a.attname)
         FROM pg_description d JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid
         WHERE d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid > 0),
-    'comment', obj_description(c.oid, 'pg_class')))::text
+    'comment', {_comment("c.oid", "pg_class")}))::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = {_THESE} AND c.relkind IN ('v', 'm') AND {_USERS_SCHEMA}
   AND {_independent("pg_class", "c.oid")}
@@ -192,7 +198,7 @@ SELECT a.attrelid, a.attnum::int, CASE WHEN c.relkind IN ('r', 'p', 'f') THEN 'c
         WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END END,
     'compression', {{compression}},
     'server options', array_to_string(a.attfdwoptions, ', '),
-    'comment', col_description(a.attrelid, a.attnum)))::text END
+    'comment', {_comment("a.attrelid", "pg_class", "a.attnum")}))::text END
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 LEFT JOIN (SELECT w.refobjid, w.refobjsubid, string_agg({_SEQUENCE}, '; ') AS options,
@@ -211,7 +217,7 @@ SELECT o.conrelid, NULL::int, CASE o.contype WHEN 'p' THEN 'primary key'
     'definition', regexp_replace(pg_get_constraintdef(o.oid), ' NOT VALID$', ''),
     'validated', o.convalidated,
     'options', array_to_string(x.reloptions, ', '),
-    'comment', obj_description(o.oid, 'pg_constraint')))::text
+    'comment', {_comment("o.oid", "pg_constraint")}))::text
 FROM pg_constraint o LEFT JOIN pg_class x ON x.oid = o.conindid AND o.contype IN ('p', 'u', 'x')
 WHERE o.conrelid = {_THESE} AND o.contype IN ('p', 'u', 'f', 'c', 'x')
 """
@@ -224,7 +230,7 @@ SELECT i.indrelid, NULL::int, 'index', NULL, x.relname::text, json_strip_nulls(j
         'INDEX ON '),
     'valid', i.indisvalid,
     'clustered', i.indisclustered,
-    'comment', obj_description(x.oid, 'pg_class')))::text
+    'comment', {_comment("x.oid", "pg_class")}))::text
 FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
 WHERE i.indrelid = {_THESE} AND NOT EXISTS (SELECT FROM pg_constraint o
   WHERE o.conrelid = i.indrelid AND o.conindid = i.indexrelid AND o.contype IN ('p', 'u', 'x'))
@@ -238,7 +244,7 @@ TRIGGERS = f"""
 SELECT t.tgrelid, NULL::int, 'trigger', NULL, t.tgname::text, json_strip_nulls(json_build_object(
     'definition', pg_get_triggerdef(t.oid),
     'enabled', {_ENABLED.format("t.tgenabled")},
-    'comment', obj_description(t.oid, 'pg_trigger')))::text
+    'comment', {_comment("t.oid", "pg_trigger")}))::text
 FROM pg_trigger t WHERE t.tgrelid = {_THESE} AND NOT t.tgisinternal
 """
 # Not those that carry out foreign keys.
@@ -252,7 +258,7 @@ SELECT p.polrelid, NULL::int, 'policy', NULL, p.polname::text, json_strip_nulls(
         ORDER BY r) FROM unnest(p.polroles) r),
     'using', pg_get_expr(p.polqual, p.polrelid),
     'with check', pg_get_expr(p.polwithcheck, p.polrelid),
-    'comment', obj_description(p.oid, 'pg_policy')))::text
+    'comment', {_comment("p.oid", "pg_policy")}))::text
 FROM pg_policy p WHERE p.polrelid = {_THESE}
 """
 
@@ -260,7 +266,7 @@ RULES = f"""
 SELECT r.ev_class, NULL::int, 'rule', NULL, r.rulename::text, json_strip_nulls(json_build_object(
     'definition', pg_get_ruledef(r.oid),
     'enabled', {_ENABLED.format("r.ev_enabled")},
-    'comment', obj_description(r.oid, 'pg_rewrite')))::text
+    'comment', {_comment("r.oid", "pg_rewrite")}))::text
 FROM pg_rewrite r WHERE r.ev_class = {_THESE} AND r.rulename <> '_RETURN'
 """
 # Not the rule that is a view.
@@ -269,7 +275,7 @@ SEQUENCES = f"""
 SELECT c.oid, 0, 'sequence', n.nspname::text, c.relname::text, json_strip_nulls(json_build_object(
     'options', {_SEQUENCE},
     'unlogged', c.relpersistence = 'u',
-    'comment', obj_description(c.oid, 'pg_class')))::text
+    'comment', {_comment("c.oid", "pg_class")}))::text
 FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = {_THESE} AND {_USERS_SCHEMA} AND {_independent("pg_class", "c.oid")}
@@ -303,7 +309,7 @@ SELECT t.oid, 0, CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN
     'canonical', nullif(r.rngcanonical::oid, 0)::regproc::text,
     'subtype difference', nullif(r.rngsubdiff::oid, 0)::regproc::text,
     'multirange', {{multirange}},
-    'comment', obj_description(t.oid, 'pg_type')))::text
+    'comment', {_comment("t.oid", "pg_type")}))::text
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_range r ON r.rngtypid = t.oid
 WHERE t.oid = {_THESE} AND t.typtype IN ('c', 'd', 'e', 'r') AND {_USERS_SCHEMA}
@@ -331,7 +337,7 @@ FUNCTIONS = f"""
 SELECT {_FUNCTION.format("CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END")},
   json_strip_nulls(json_build_object(
     'definition', pg_get_functiondef(p.oid),
-    'comment', obj_description(p.oid, 'pg_proc')))::text
+    'comment', {_comment("p.oid", "pg_proc")}))::text
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE p.prokind <> 'a' AND {_USERS_FUNCTION}
 """
@@ -351,7 +357,7 @@ SELECT {_FUNCTION.format("'aggregate'")}, (SELECT json_strip_nulls(to_json(a)) F
     aggminitval AS "moving initial value", aggmfinalfn::text AS "moving final function",
     aggmfinalextra AS "moving final extra", aggmfinalmodify AS "moving final modify",
     aggsortop::regoperator::text AS "sort operator",
-    obj_description(p.oid, 'pg_proc') AS comment) a)::text
+    {_comment("p.oid", "pg_proc")} AS comment) a)::text
 FROM pg_aggregate g JOIN pg_proc p ON p.oid = g.aggfnoid
 JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE {_USERS_FUNCTION}
@@ -359,7 +365,7 @@ WHERE {_USERS_FUNCTION}
 
 SCHEMAS = f"""
 SELECT n.oid, 0, 'schema', NULL, n.nspname::text,
-  json_strip_nulls(json_build_object('comment', obj_description(n.oid, 'pg_namespace')))::text
+  json_strip_nulls(json_build_object('comment', {_comment("n.oid", "pg_namespace")}))::text
 FROM pg_namespace n WHERE n.oid = {_THESE} AND {_USERS_SCHEMA}
   AND {_independent("pg_namespace", "n.oid")}
 """
@@ -374,7 +380,7 @@ WHERE e.oid = {_THESE}
 STATISTICS = f"""
 SELECT x.oid, 0, 'statistics', n.nspname::text, x.stxname::text,
   json_strip_nulls(json_build_object('definition', pg_get_statisticsobjdef(x.oid),
-    'comment', obj_description(x.oid, 'pg_statistic_ext')))::text
+    'comment', {_comment("x.oid", "pg_statistic_ext")}))::text
 FROM pg_statistic_ext x JOIN pg_namespace n ON n.oid = x.stxnamespace
 WHERE x.oid = {_THESE} AND {_USERS_SCHEMA}
 """
@@ -384,7 +390,7 @@ SELECT t.oid, 0, 'event trigger', NULL, t.evtname::text, json_strip_nulls(json_b
     'on', t.evtevent, 'tags', array_to_string(t.evttags, ', '),
     'function', t.evtfoid::regproc::text,
     'enabled', {_ENABLED.format("t.evtenabled")},
-    'comment', obj_description(t.oid, 'pg_event_trigger')))::text
+    'comment', {_comment("t.oid", "pg_event_trigger")}))::text
 FROM pg_event_trigger t WHERE t.oid = {_THESE}
   AND {_independent("pg_event_trigger", "t.oid")}
 """
