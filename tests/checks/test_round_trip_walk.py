@@ -309,7 +309,7 @@ def test_progress_tells_each_revision_that_is_done(
 
     check_round_trip(project, progress=lambda done, total: told.append((done, total)))
 
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
 def test_other_version_table_is_no_difference(

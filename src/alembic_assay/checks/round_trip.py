@@ -11,6 +11,7 @@ from alembic_assay.catalog import Snapshot, compare
 from alembic_assay.checks import round_trip_findings as say
 from alembic_assay.checks.failures import environment_failed, not_checked, upgrade_failed
 from alembic_assay.checks.irreversible import irreversible_by_declaration, irreversible_by_error
+from alembic_assay.checks.sweep import count_proven
 from alembic_assay.environment import Heads
 from alembic_assay.exceptions import EnvironmentFault, HistoryError, MigrationFailed, first_line
 from alembic_assay.findings import Finding
@@ -29,7 +30,8 @@ def check_round_trip(project: Project, *, progress: Progress | None = None) -> l
     After the downgrade the schema must be what it was before the upgrade: every object, by name,
     as the database itself describes it; only the order of columns does not count. Finds downgrades
     that fail, do nothing, forget an object, lose one or bring back a different one, and second
-    upgrades that fail.
+    upgrades that fail. A history that is right goes up once and down once (see ``sweep``); what
+    that does not prove is walked revision by revision.
 
     A revision without ``downgrade()``, whose ``downgrade()`` raises ``NotImplementedError``, or
     that the settings name as irreversible is noted as such, and the walk goes on above it. All
@@ -44,6 +46,8 @@ def check_round_trip(project: Project, *, progress: Progress | None = None) -> l
         return [not_checked(NAME, "round-trip-not-checked", error.message, error.help)]
     walk = _Walk(project, graph, progress)
     try:
+        if not project.starts_from_models:
+            walk.sweep()
         while not walk.is_done:
             walk.go_on_in_new_database()
     except EnvironmentFault as error:
@@ -77,16 +81,27 @@ class _Walk:
         self.not_taken: list[str] = []
         """Revisions that failed on the way there: only stamped, so that others may miss them."""
         self.done = 0
+        self.proven = 0
+        """How many revisions, from the heads down, need not be walked any more."""
         self.stage = _Stage.THERE
         self._use(graph)
 
     @property
     def is_done(self) -> bool:
-        return self.done >= len(self.order)
+        return self.done >= len(self.order) - self.proven
 
     @property
     def revision(self) -> str:
         return self.order[self.done]
+
+    def sweep(self) -> None:
+        """Prove what can be proven quickly; only the revisions below are left to be walked."""
+        with self.project.empty_environment(self.graph, is_stepwise=True) as environment:
+            self.project.lay_baseline(environment)
+            environment.probe()
+            self._use(environment.graph)
+            self.proven = count_proven(self.project, environment)
+        self._tell_progress()
 
     def go_on_in_new_database(self) -> None:
         """Build a database up to where the walk is; walk until it is damaged, or all is done."""
@@ -182,8 +197,11 @@ class _Walk:
         self.done += 1
         self.built = self.done
         self.stage = _Stage.THERE
+        self._tell_progress()
+
+    def _tell_progress(self) -> None:
         if self.progress is not None:
-            self.progress(self.done, len(self.order))
+            self.progress(self.proven + self.done, len(self.order))
 
     def _failed_there(self, failure: MigrationFailed) -> Finding:
         if missing := self._missing_for(failure.revision):

@@ -132,6 +132,13 @@ class Backend(ABC):
         """Whether there is any table or view of the user's but this one (schema or None, name)."""
 
     @abstractmethod
+    def has_rows(self, connection: Connection, *, except_for: tuple[str | None, str]) -> bool:
+        """Whether there may be rows in any table but this one (schema or None, name).
+
+        Of a database of our own, in which nobody else writes.
+        """
+
+    @abstractmethod
     def make_lock(self, connection: Connection, name: str) -> Lock:
         """Return the migration lock of the database behind ``connection``.
 

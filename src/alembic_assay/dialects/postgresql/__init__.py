@@ -97,6 +97,21 @@ class PostgreSQL(Backend):
         ).first()
         return found is not None
 
+    def has_rows(self, connection: Connection, *, except_for: tuple[str | None, str]) -> bool:
+        # Without a vacuum a table that ever had rows stays larger than nothing.
+        found = connection.execute(
+            text(
+                "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE c.oid >= 16384 AND c.relkind IN ('r', 'm')"
+                " AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+                " AND NOT (c.relname = :name"
+                " AND n.nspname = coalesce(cast(:schema AS text), current_schema()))"
+                " AND pg_relation_size(c.oid) > 0 LIMIT 1"
+            ),
+            {"schema": except_for[0], "name": except_for[1]},
+        ).first()
+        return found is not None
+
     def make_lock(self, connection: Connection, name: str) -> Lock:
         return _AdvisoryLock(connection, name)
 

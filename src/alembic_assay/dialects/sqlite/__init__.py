@@ -88,6 +88,18 @@ class SQLite(Backend):
         ).first()
         return found is not None
 
+    def has_rows(self, connection: Connection, *, except_for: tuple[str | None, str]) -> bool:
+        tables = connection.exec_driver_sql(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0"
+            " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> ?",
+            (except_for[1],),
+        ).scalars()
+        quote = connection.dialect.identifier_preparer.quote_identifier
+        return any(
+            connection.exec_driver_sql(f"SELECT 1 FROM {quote(table)} LIMIT 1").first()
+            for table in tables.all()
+        )
+
     def make_lock(self, connection: Connection, name: str) -> Lock:
         path = database_path(connection.engine.url)
         assert path is not None, "a database in memory has no other users to lock out"
