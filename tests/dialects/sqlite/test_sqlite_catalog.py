@@ -510,15 +510,6 @@ def test_batch_of_a_table_that_alembic_made_leaves_no_difference(connection: Con
     assert batch(connection) == []
 
 
-def test_batch_on_a_table_without_rowid_shows_what_sqlalchemy_makes_of_it(
-    connection: Connection,
-) -> None:
-    run(connection, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT) WITHOUT ROWID")
-
-    reflects_it = sa.__version__ >= "2.1"
-    assert batch(connection) == ([] if reflects_it else ["table t: without rowid: yes -> no"])
-
-
 LOST = {
     "check": (
         ["CREATE TABLE t (a INTEGER CHECK (a > 0))"],
