@@ -475,8 +475,8 @@ KEPT = {
     "composite key": "a TEXT, b INTEGER, CONSTRAINT pk_t PRIMARY KEY (b, a)",
     "defaults": "a BOOLEAN DEFAULT 0, b DATETIME DEFAULT CURRENT_TIMESTAMP, c TEXT DEFAULT 'it''s',"
     " d REAL DEFAULT -1.5, e TEXT DEFAULT NULL, f BLOB DEFAULT x'00', g TEXT DEFAULT (lower('X'))",
-    "constraints": "a TEXT, b INTEGER, CONSTRAINT uq UNIQUE (b, a),"
-    " CONSTRAINT ck CHECK((a>'x')), CONSTRAINT fk FOREIGN KEY(b)"
+    "constraints": "a TEXT, b INTEGER,\n CONSTRAINT uq UNIQUE (b, a),\n"
+    " CONSTRAINT ck CHECK((a>'x')),\n CONSTRAINT fk FOREIGN KEY(b)"
     " REFERENCES u(id) ON DELETE SET NULL ON UPDATE NO ACTION",
     "deferred": "a INTEGER, FOREIGN KEY (a) REFERENCES u (id) DEFERRABLE INITIALLY DEFERRED",
     "odd names": '"check" TEXT, [a b] TEXT, `c.d` TEXT, "order" INTEGER, UNIQUE ("a b")',
