@@ -114,6 +114,21 @@ class Environment:
         with self._immediate_transactions():
             self._run(steps, dont_mutate=False)
 
+    def create_all(self, metadatas: Iterable[MetaData], target: str) -> None:
+        """Make the tables of the models in an empty database, and stamp ``target``.
+
+        Both become visible together. Raises as ``run`` does, and what the models raise.
+        """
+
+        def create(heads: Heads, context: MigrationContext) -> Iterator[RevisionStep]:
+            for metadata in metadatas:
+                metadata.create_all(self.connection)
+            context.stamp(self.graph.script, target)
+            self.connection.commit()
+            yield from ()
+
+        self.run(create)
+
     @contextlib.contextmanager
     def _immediate_transactions(self) -> Iterator[None]:
         """Let transactions take the lock for writing as they begin, and not when it is too late.

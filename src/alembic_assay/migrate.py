@@ -88,12 +88,8 @@ def apply_migrations(
     ``LockTimeout``, ``LockUnavailable``; ``MigrationFailed``, ``EnvironmentFault`` (of which are
     ``WrongDatabase`` and ``NotAtTarget``) or ``LockLost``. No message has a password in it.
     """
-    request = _Request(
-        _config_for(parse_url(url), config, script_location),
-        parse_url(url),
-        target,
-        create,
-        metadata,
+    request = _make_request(
+        url, config, script_location, target=target, create=create, metadata=metadata
     )
     return request.carry_out(lock_timeout, threading.Event())
 
@@ -112,12 +108,8 @@ async def async_apply_migrations(
 
     Cancelling it ends the wait for the lock; a migration that runs is waited for.
     """
-    request = _Request(
-        _config_for(parse_url(url), config, script_location),
-        parse_url(url),
-        target,
-        create,
-        metadata,
+    request = _make_request(
+        url, config, script_location, target=target, create=create, metadata=metadata
     )
     cancelled = threading.Event()
     work = asyncio.ensure_future(asyncio.to_thread(request.carry_out, lock_timeout, cancelled))
@@ -165,7 +157,8 @@ class _Request:
             self._refuse_unmanaged(environment, heads)
             applied: list[str] = []
             if not heads and self.create == "create_all":
-                self._create_all(environment)
+                assert self.metadata is not None
+                environment.create_all([self.metadata], self.target)
             else:
                 self._upgrade(environment, lock, applied)
             after = environment.current_heads()
@@ -199,19 +192,6 @@ class _Request:
                 applied.append(step.revision.revision)
 
         environment.run(steps)
-
-    def _create_all(self, environment: Environment) -> None:
-        metadata = self.metadata
-        assert metadata is not None
-
-        def stamp(heads: Heads, context: MigrationContext) -> Iterator[RevisionStep]:
-            # Tables and stamp become visible together.
-            metadata.create_all(environment.connection)
-            context.stamp(environment.graph.script, self.target)
-            environment.connection.commit()
-            yield from ()
-
-        environment.run(stamp)
 
     def _refuse_nonsense(self) -> None:
         if re.match(r"(.+@)?[+-]\d+$", self.target):
@@ -267,9 +247,18 @@ class _Request:
         return MigrationReport(database, action, before, after, applied, seconds, waited)
 
 
-def _config_for(
-    url: URL, config: Config | str | os.PathLike[str] | None, script_location: str | None
-) -> Config:
+def _make_request(
+    url: str | URL,
+    config: Config | str | os.PathLike[str] | None,
+    script_location: str | None,
+    *,
+    target: str,
+    create: str,
+    metadata: MetaData | None,
+) -> _Request:
+    url = parse_url(url)
     if isinstance(config, Config):
-        return bind_config(config, url)
-    return make_config(url, config_file=config, script_location=script_location)
+        bound = bind_config(config, url)
+    else:
+        bound = make_config(url, config_file=config, script_location=script_location)
+    return _Request(bound, url, target, create, metadata)

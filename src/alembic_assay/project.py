@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext, RevisionStep
 from sqlalchemy import URL, MetaData
 
 from alembic_assay.config import (
@@ -20,7 +19,7 @@ from alembic_assay.config import (
     parse_url,
 )
 from alembic_assay.databases import Databases, open_databases
-from alembic_assay.environment import Environment, Heads, MetaDatas
+from alembic_assay.environment import Environment, MetaDatas
 from alembic_assay.exceptions import ConfigError
 from alembic_assay.history import RevisionGraph, project_on_sys_path
 from alembic_assay.settings import Settings, load_attribute, load_settings
@@ -109,21 +108,13 @@ class Project:
 
     def create_from_models(self, environment: Environment) -> None:
         """Make the tables of the models, and stamp the heads."""
-
-        def create(heads: Heads, context: MigrationContext) -> Iterator[RevisionStep]:
-            for metadata in environment.metadatas():
-                metadata.create_all(environment.connection)
-            context.stamp(environment.graph.script, "heads")
-            environment.connection.commit()
-            yield from ()
-
         environment.probe()
         if not environment.metadatas():
             raise ConfigError(
                 'baseline = "create_all" needs the models, and env.py gives no target_metadata',
                 help='name them: metadata = "package.models:Base" in [tool.alembic-assay]',
             )
-        environment.run(create)
+        environment.create_all(environment.metadatas(), "heads")
 
 
 @contextmanager

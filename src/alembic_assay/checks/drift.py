@@ -113,28 +113,27 @@ def _compare(environment: Environment, context: MigrationContext) -> list[Findin
         ]
     operations = _flat(found.upgrade_ops) if found.upgrade_ops is not None else []
     return [
-        *(_finding(operation, parents, context) for operation, parents in operations),
+        *(_finding(operation, table, context) for operation, table in operations),
         *(_warned(warning) for warning in caught if _is_from(alembic, warning)),
     ]
 
 
-_Parents = tuple[ModifyTableOps, ...]
-
-
 def _flat(
-    operations: UpgradeOps | ModifyTableOps, parents: _Parents = ()
-) -> list[tuple[MigrateOperation, _Parents]]:
+    operations: UpgradeOps | ModifyTableOps, table: ModifyTableOps | None = None
+) -> list[tuple[MigrateOperation, ModifyTableOps | None]]:
     """Return the operations one by one, each with the table operation that it stands in."""
-    flat: list[tuple[MigrateOperation, _Parents]] = []
+    flat: list[tuple[MigrateOperation, ModifyTableOps | None]] = []
     for operation in operations.ops:
         if isinstance(operation, ModifyTableOps):
-            flat += _flat(operation, (operation,))
+            flat += _flat(operation, operation)
         else:
-            flat.append((operation, parents))
+            flat.append((operation, table))
     return flat
 
 
-def _finding(operation: MigrateOperation, parents: _Parents, context: MigrationContext) -> Finding:
+def _finding(
+    operation: MigrateOperation, table: ModifyTableOps | None, context: MigrationContext
+) -> Finding:
     rule, message = describe(operation)
     return Finding(
         NAME,
@@ -142,16 +141,18 @@ def _finding(operation: MigrateOperation, parents: _Parents, context: MigrationC
         message,
         "The application's models and its database do not agree.",
         f"add to a new revision's upgrade(), or change the model:\n"
-        f"{_code(operation, parents, context)}",
+        f"{_code(operation, table, context)}",
         object=object_name(operation),
     )
 
 
-def _code(operation: MigrateOperation, parents: _Parents, context: MigrationContext) -> str:
+def _code(
+    operation: MigrateOperation, table: ModifyTableOps | None, context: MigrationContext
+) -> str:
     """Render what would have to be added, as ``alembic revision --autogenerate`` would."""
     whole: MigrateOperation = operation
-    for parent in parents:
-        whole = ModifyTableOps(parent.table_name, [operation], schema=parent.schema)
+    if table is not None:
+        whole = ModifyTableOps(table.table_name, [operation], schema=table.schema)
     names = ("sqlalchemy_module_prefix", "alembic_module_prefix", "render_as_batch", "render_item")
     options = {
         name: context.opts[name]
