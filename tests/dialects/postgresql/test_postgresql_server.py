@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import shutil
 import signal
 import stat
@@ -293,13 +294,16 @@ def test_server_left_without_supervisor_is_ended_by_the_next_start(
         running = supervisor.read_plan(generations(base)[0])
     wait_until(lambda: not generations(base))
     run = ensure_run_directory(any_binaries, INITDB_OPTIONS)
-    generation = run.path / "generation-00000000"
+    # Of a name of its own: its data lies in memory, where every base folder has them.
+    generation = run.path / f"generation-{secrets.token_hex(4)}"
     generation.mkdir(0o711)
     generation.chmod(0o711)
     plan = make_plan(run, generation, executables=Path(running["command"][0]).parent)
     (generation / "server.json").write_text(json.dumps(plan))
     leaked = supervisor.start_server(generation, plan)
     wait_until((Path(plan["socket"]) / f".s.PGSQL.{run_directory.PORT}").exists)
+    # Written behind the socket: it would come back into a folder that is just being removed.
+    wait_until((Path(plan["data"]) / "postmaster.opts").exists)
 
     with running_server(any_binaries) as url:
         assert ask(url, "SELECT 1") == 1
