@@ -80,6 +80,9 @@ TARGETS = {
 }
 """How long ours may take, as a multiple of each of the others."""
 
+SCALE_TARGET = 1.3
+"""How much a revision of 1000 may cost, as a multiple of what one of 100 does."""
+
 CONFTEST = """
 import json, os, time
 import pytest
@@ -330,12 +333,15 @@ def print_table(size: int, medians: Medians, targets: dict[str, float]) -> None:
 
 
 def print_scale(medians: dict[int, Medians]) -> None:
+    small, large = sorted(medians)
+    print(f"\n{'cost per revision':<48}{f'at {small}':>12}{f'at {large}':>12}{'ratio':>9}")
     for name in (OURS, BARE):
-        for label, index in (("wall", 0), ("CPU", 1)):
-            small, large = medians[100][name][index] / 100, medians[1000][name][index] / 1000
+        for index, time_of in enumerate(("wall", "CPU")):
+            first, last = (medians[size][name][index] / size * 1000 for size in (small, large))
+            verdict = "met" if last / first <= SCALE_TARGET else "MISSED"
             print(
-                f"{name}, {label} per revision: {small * 1000:.2f} ms at 100,"
-                f" {large * 1000:.2f} ms at 1000: {large / small:.2f} x (target: at most 1.5 x)"
+                f"{f'{name}, {time_of}':<48}{first:>9.2f} ms{last:>9.2f} ms{last / first:>9.2f}"
+                + (f"   {verdict} (at most {SCALE_TARGET})" if name == OURS else "")
             )
 
 

@@ -100,6 +100,38 @@ def test_compare_with_a_renamed_table_lists_both_names() -> None:
     assert compare(before, after) == [Difference(people, None, {}), Difference(USERS, {}, None)]
 
 
+def test_compare_with_a_part_that_both_have_under_other_identities_finds_nothing() -> None:
+    part = {USERS: {}, EMAIL: {"type": "TEXT"}}
+
+    assert compare(Snapshot({16384: part}), Snapshot({16390: part})) == []
+
+
+def test_sharing_takes_the_equal_parts_of_the_other_and_no_more() -> None:
+    teams = ObjectId("table", "teams")
+    earlier = snapshot(users={USERS: {}, EMAIL: {"type": "TEXT"}}, teams={teams: {}})
+    later = Snapshot(
+        {"users": {USERS: {}, EMAIL: {"type": "TEXT"}}, "teams": {teams: {"comment": "b"}}},
+        marks={"xmin": 1},
+    )
+
+    shared = later.sharing(earlier)
+
+    assert shared == later
+    assert shared.marks is later.marks
+    assert shared.parts["users"] is earlier.parts["users"]
+    assert shared.parts["teams"] is later.parts["teams"]
+
+
+def test_sharing_of_a_table_made_anew_keeps_its_identity() -> None:
+    earlier = Snapshot({16384: {USERS: {}, EMAIL: {"type": "TEXT"}}})
+    later = Snapshot({16390: {USERS: {}, EMAIL: {"type": "TEXT"}}})
+
+    shared = later.sharing(earlier)
+
+    assert shared.parts.keys() == {16390}
+    assert shared.parts[16390] is earlier.parts[16384]
+
+
 def test_snapshot_with_other_marks_is_equal() -> None:
     assert Snapshot({}, marks={"xmin": 1}) == Snapshot({}, marks={"xmin": 2})
 

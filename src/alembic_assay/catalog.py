@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 
@@ -46,6 +46,18 @@ class Snapshot:
         """Return all objects of all parts."""
         return {key: value for part in self.parts.values() for key, value in part.items()}
 
+    def sharing(self, other: Snapshot) -> Snapshot:
+        """Return this snapshot with the very parts of ``other`` in place of those that are equal.
+
+        So that one which changed and changed back is not compared again and again.
+        """
+        theirs = [part for _, part in _own_parts(other, self)]
+        ours = {
+            identity: next((one for one in theirs if one == part), part)
+            for identity, part in _own_parts(self, other)
+        }
+        return replace(self, parts={**self.parts, **ours})
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -70,7 +82,10 @@ class Difference:
 
 
 _WITH_PARTS = {"table", "view", "materialized view"}
-_STANDALONE = {*_WITH_PARTS, "sequence", "function", "enum", "domain", "composite type"}
+_STANDALONE = {
+    *_WITH_PARTS,
+    *("sequence", "function", "procedure", "event", "enum", "domain", "composite type"),
+}
 
 
 def compare(before: Snapshot, after: Snapshot) -> list[Difference]:
@@ -78,8 +93,8 @@ def compare(before: Snapshot, after: Snapshot) -> list[Difference]:
 
     An object inside of a table or view that itself came or went is not listed: that says it all.
     """
-    old = dict(_changed_objects(before, after))
-    new = dict(_changed_objects(after, before))
+    old = {key: value for _, part in _own_parts(before, after) for key, value in part.items()}
+    new = {key: value for _, part in _own_parts(after, before) for key, value in part.items()}
     differences = [
         Difference(key, old.get(key), new.get(key))
         for key in sorted({*old, *new})
@@ -93,10 +108,10 @@ def compare(before: Snapshot, after: Snapshot) -> list[Difference]:
     return [found for found in differences if not _is_inside(found.object, whole)]
 
 
-def _changed_objects(one: Snapshot, other: Snapshot) -> Iterator[tuple[ObjectId, Definition]]:
-    for identity, part in one.parts.items():
-        if other.parts.get(identity) is not part:
-            yield from part.items()
+def _own_parts(one: Snapshot, other: Snapshot) -> list[tuple[Hashable, Part]]:
+    """Return the parts of one snapshot that are not the very same in the other."""
+    shared = set(map(id, other.parts.values()))
+    return [(identity, part) for identity, part in one.parts.items() if id(part) not in shared]
 
 
 def _is_inside(found: ObjectId, prefixes: set[str]) -> bool:

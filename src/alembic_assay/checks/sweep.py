@@ -49,7 +49,8 @@ class _Sweep:
         self.environment.connection.commit()
         before = []
         for revision in self.order:
-            before.append(self._read())
+            # Without what the reader needs to go on from it, which is much for a thousand of them.
+            before.append(Snapshot(self._read().parts))
             if irreversible_by_declaration(self.project, graph, revision):
                 return
             yield graph.upgrade_step(revision)
@@ -58,8 +59,11 @@ class _Sweep:
         self._read()
         for revision in reversed(self.order):
             yield graph.downgrade_step(revision)
-            if compare(before.pop(), self._read()):
+            earlier = before.pop()
+            now = self._read()
+            if compare(earlier, now):
                 return
+            self.last_read = now.sharing(earlier)
             self.proven += 1
 
     def _read(self) -> Snapshot:
@@ -67,8 +71,7 @@ class _Sweep:
             self.reader, version_table=self.environment.version_table, previous=self.last_read
         )
         self.reader.rollback()
-        # Without what the reader needs to go on from it, which is much for a thousand of them.
-        return Snapshot(self.last_read.parts)
+        return self.last_read
 
     def _has_rows(self) -> bool:
         found = self.environment.backend.has_rows(

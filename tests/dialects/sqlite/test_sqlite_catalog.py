@@ -619,6 +619,74 @@ def test_read_catalog_with_previous_reads_children_of_another_primary_key_again(
     ]
 
 
+def test_read_catalog_with_previous_sees_that_a_referenced_table_is_gone(
+    connection: Connection,
+) -> None:
+    run(
+        connection,
+        "CREATE TABLE u (x INT PRIMARY KEY)",
+        "CREATE TABLE implied (a REFERENCES U)",
+    )
+    before = read(connection)
+    run(connection, "DROP TABLE u")
+
+    after = read(connection, before)
+
+    assert differences(before, after) == [
+        "foreign key implied.(a): references: U (x) -> U (its primary key)",
+        "table u: removed",
+    ]
+
+
+def test_read_catalog_with_previous_sees_a_name_in_another_case(connection: Connection) -> None:
+    run(connection, "CREATE TABLE t (a)", "CREATE INDEX ix ON T (a)")
+    before = read(connection)
+    run(connection, "DROP TABLE t", "CREATE TABLE T (a)", "CREATE INDEX ix ON t (a)")
+
+    after = read(connection, before)
+
+    assert after == read(connection)
+    assert differences(before, after) == ["table T: added", "table t: removed"]
+
+
+def test_read_catalog_with_previous_of_another_version_table_tells_the_one_from_the_other(
+    connection: Connection,
+) -> None:
+    run(connection, "CREATE TABLE one (n)", "CREATE TABLE two (n)")
+    before = read_catalog(connection, version_table=(None, "one"))
+
+    after = read_catalog(connection, version_table=(None, "two"), previous=before)
+
+    assert (set(before.parts), set(after.parts)) == ({"two"}, {"one"})
+
+
+def test_read_catalog_with_previous_sees_a_table_where_a_shadow_table_was(
+    connection: Connection,
+) -> None:
+    run(connection, "CREATE VIRTUAL TABLE search USING fts5 (body)")
+    before = read(connection)
+    (config,) = connection.exec_driver_sql(
+        "SELECT sql FROM sqlite_master WHERE name = 'search_config'"
+    ).one()
+    run(connection, "DROP TABLE search", config)
+
+    after = read(connection, before)
+
+    assert differences(before, after) == ["table search: removed", "table search_config: added"]
+
+
+def test_read_catalog_with_previous_sees_another_spelling_that_means_the_same_as_the_same(
+    connection: Connection,
+) -> None:
+    run(connection, "CREATE TABLE t (a TEXT)")
+    before = read(connection)
+    run(connection, "DROP TABLE t", 'CREATE TABLE "t" ("a" text)')
+
+    after = read(connection, before)
+
+    assert after.parts["t"] is before.parts["t"]
+
+
 def test_read_catalog_with_previous_that_was_rolled_back_sees_the_change(
     connection: Connection,
 ) -> None:

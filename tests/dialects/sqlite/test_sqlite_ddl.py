@@ -22,6 +22,7 @@ from alembic_assay.dialects.sqlite.table import (
     Table,
     Unique,
 )
+from alembic_assay.dialects.sqlite.tokens import read_tokens
 
 
 def stored_sql(*statements: str, name: str = "t") -> str:
@@ -401,3 +402,24 @@ def test_define_index_of_unforeseen_text_returns_all_of_it() -> None:
     assert define_index("CREATE INDEX i ON t (a) UNFORESEEN", ["a"]) == {
         "sql": "CREATE INDEX i ON t(a) UNFORESEEN"
     }
+
+
+@pytest.mark.parametrize(
+    ("sql", "tokens"),
+    [
+        ("", []),
+        (" \n\t\ufeff ", []),
+        ("a -- b", [("word", "a", "A")]),
+        ("a/*b*/c /* d", [("word", "a", "A"), ("word", "c", "C")]),
+        ("a-b", [("word", "a", "A"), ("operator", "-", "-"), ("word", "b", "B")]),
+        ("'--' ;; ", [("string", "'--'", "")]),
+        ('"a ""b"""[c]`d`', [("name", 'a "b"', ""), ("name", "c", ""), ("name", "d", "")]),
+        ("x'0a' x", [("blob", "x'0a'", ""), ("word", "x", "X")]),
+        (
+            "1.5e3->>'$'",
+            [("number", "1.5e3", ""), ("operator", "->>", "->>"), ("string", "'$'", "")],
+        ),
+    ],
+)
+def test_read_tokens_splits_any_text(sql: str, tokens: list[tuple[str, str, str]]) -> None:
+    assert read_tokens(sql) == tokens

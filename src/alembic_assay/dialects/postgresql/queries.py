@@ -44,7 +44,8 @@ _OWNER = """(SELECT d.refobjid FROM pg_depend d
     AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0)"""
 
 WATCHED = {
-    "pg_index": "SELECT indexrelid, 'pg_class', indrelid FROM pg_index WHERE true",
+    "pg_index": """SELECT indexrelid, 'pg_class', indrelid FROM pg_index
+        WHERE indrelid::bigint >= 16384""",
     "pg_sequence": f"""SELECT seqrelid,
         CASE WHEN {_OWNER} IS NULL THEN 'pg_sequence' ELSE 'pg_class' END,
         coalesce({_OWNER}, seqrelid) FROM pg_sequence WHERE true""",
@@ -56,7 +57,8 @@ WATCHED = {
         FROM pg_inherits WHERE true""",
     "pg_foreign_table": "SELECT ftrelid, 'pg_class', ftrelid FROM pg_foreign_table WHERE true",
     "pg_constraint": """SELECT oid, CASE conrelid WHEN 0 THEN 'pg_type' ELSE 'pg_class' END,
-        CASE conrelid WHEN 0 THEN contypid ELSE conrelid END FROM pg_constraint WHERE true""",
+        CASE conrelid WHEN 0 THEN contypid ELSE conrelid END FROM pg_constraint
+        WHERE oid::bigint >= 16384""",
     "pg_trigger": "SELECT oid, 'pg_class', tgrelid FROM pg_trigger WHERE NOT tgisinternal",
     "pg_policy": "SELECT oid, 'pg_class', polrelid FROM pg_policy WHERE true",
     "pg_rewrite": "SELECT oid, 'pg_class', ev_class FROM pg_rewrite WHERE ev_class >= 16384",
@@ -105,7 +107,11 @@ CHANGED_COLUMNS = f"""
 UNION ALL SELECT DISTINCT 'pg_attribute', attrelid::bigint, 'pg_class', attrelid::bigint
 FROM pg_attribute WHERE attrelid >= 16384 AND {_RECENT}"""
 
-KEYS = {name: _select(name, "true") for name in _SHRINKING}
+KEYS = {
+    name: f"SELECT '{name}', string_agg(key::text, ' ') FROM ({WATCHED[name]}) w (key, target)"
+    for name in _SHRINKING
+}
+"""The keys of all rows in one text, as a row for each of them is what the client is slow at."""
 
 _THESE = "ANY((SELECT %(oids)s::oid[])::oid[])"
 # Through a subquery a plan for any list is as good as one for this list: it is made once only.
@@ -188,8 +194,9 @@ SELECT a.attrelid, a.attnum::int, CASE WHEN c.relkind IN ('r', 'p', 'f') THEN 'c
     'type', format_type(a.atttypid, a.atttypmod),
     'nullable', NOT a.attnotnull,
     CASE a.attgenerated WHEN '' THEN 'default' WHEN 's' THEN 'stored as' ELSE 'computed as' END,
-        replace(pg_get_expr(d.adbin, d.adrelid), coalesce(o.call, ''),
-            'nextval of its own sequence'),
+        CASE WHEN a.atthasdef THEN (SELECT replace(pg_get_expr(d.adbin, d.adrelid),
+            coalesce(o.call, ''), 'nextval of its own sequence')
+            FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END,
     'identity', CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END,
     'sequence', o.options,
     'collation', CASE WHEN a.attcollation <> t.typcollation
@@ -200,13 +207,12 @@ SELECT a.attrelid, a.attnum::int, CASE WHEN c.relkind IN ('r', 'p', 'f') THEN 'c
     'server options', array_to_string(a.attfdwoptions, ', '),
     'comment', {_comment("a.attrelid", "pg_class", "a.attnum")}))::text END
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
-LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-LEFT JOIN (SELECT w.refobjid, w.refobjsubid, string_agg({_SEQUENCE}, '; ') AS options,
+LEFT JOIN LATERAL (SELECT string_agg({_SEQUENCE}, '; ') AS options,
     min('nextval(' || quote_literal(s.seqrelid::regclass) || '::regclass)') AS call
     FROM pg_depend w JOIN pg_sequence s ON s.seqrelid = w.objid
-    WHERE w.refclassid = 'pg_class'::regclass AND w.refobjid = {_THESE}
-      AND w.classid = 'pg_class'::regclass AND w.deptype IN ('a', 'i')
-    GROUP BY 1, 2) o ON o.refobjid = a.attrelid AND o.refobjsubid = a.attnum
+    WHERE w.refclassid = 'pg_class'::regclass AND w.refobjid = a.attrelid
+      AND w.refobjsubid = a.attnum
+      AND w.classid = 'pg_class'::regclass AND w.deptype IN ('a', 'i')) o ON true
 WHERE a.attrelid = {_THESE} AND a.attnum > 0 AND NOT a.attisdropped
 """
 

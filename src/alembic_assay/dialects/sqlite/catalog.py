@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -30,11 +30,22 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """All that a part is made of; where it is equal, so is the part."""
+    """All that is stored of a table or view; ``table`` is what of it is understood."""
 
+    name: str
     rows: tuple[_Row, ...]
-    table: Table | None = field(default=None, compare=False)
-    referenced_keys: tuple[tuple[str, ...], ...] = ()
+    table: Table | None
+    implied: frozenset[bytes]
+    """The tables whose primary keys are meant by foreign keys that name no columns."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Memory:
+    """What the reader of a snapshot knew beside the snapshot: at first, nothing."""
+
+    rows: frozenset[_Row] = frozenset()
+    hidden: frozenset[bytes] = frozenset()
+    sources: Mapping[bytes, _Source] = field(default_factory=dict)
 
 
 def read_catalog(
@@ -47,56 +58,55 @@ def read_catalog(
 
     A part is a table or view, identified by its name. Whether anything changed is told from the
     stored statements and not from ``PRAGMA schema_version``, whose numbers come back: the first
-    change after a rollback has the number of the one that was rolled back.
+    change after a rollback has the number of the one that was rolled back. All statements are
+    fetched each time, which is quick; only those that are new are looked at.
     """
-    known = previous.marks if previous else {}
-    sources = _read_sources(connection, version_table, known)
-    if previous is not None and sources == known:
-        return previous
-    parts: dict[Hashable, Part] = {}
-    for name, source in sources.items():
-        is_known = previous is not None and known.get(name) == source
-        parts[name] = previous.parts[name] if previous and is_known else _make_part(name, source)
-    marks: dict[Hashable, Hashable] = {}
-    marks.update(sources)
-    return Snapshot(parts, marks)
-
-
-def _read_sources(
-    connection: Connection,
-    version_table: tuple[str | None, str],
-    known: Mapping[Hashable, Hashable],
-) -> dict[str, _Source]:
+    memory = _recall(previous)
     rows = _read_rows(connection)
-    hidden = _find_shadow_tables(connection, rows)
-    if version_table[0] in (None, "main"):
-        hidden.add(_fold(version_table[1]))
-    groups: dict[bytes, list[_Row]] = {}
-    for row in rows:
-        owner = _fold(row.owner)
-        if owner not in hidden and not owner.startswith(b"sqlite_"):
-            groups.setdefault(owner, []).append(row)
-    sources = {}
-    for group in groups.values():
-        main = next(row for row in group if row.type in ("table", "view"))
-        old, rows_of_it = known.get(main.name), tuple(group)
-        is_known = isinstance(old, _Source) and old.rows == rows_of_it
-        table = old.table if isinstance(old, _Source) and is_known else _parse(main)
-        sources[main.name] = _Source(rows_of_it, table)
-    return _with_referenced_keys(sources)
+    hidden = _find_hidden_tables(connection, rows, version_table)
+    touched = {_fold(row.owner) for row in rows ^ memory.rows} | (hidden ^ memory.hidden)
+    if previous is not None and not touched:
+        return previous
+    news = _read_sources(rows, touched - hidden)
+    sources = {owner: known for owner, known in memory.sources.items() if owner not in touched}
+    sources |= news
+    dependents = [owner for owner, one in sources.items() if not one.implied.isdisjoint(touched)]
+    old = previous.parts if previous is not None else {}
+    made: dict[str, Part] = {}
+    for source in (sources[owner] for owner in {*news, *dependents}):
+        part = _make_part(source, sources)
+        made[source.name] = old[source.name] if old.get(source.name) == part else part
+    parts: dict[Hashable, Part] = {
+        one.name: made[one.name] if one.name in made else old[one.name]
+        for _, one in sorted(sources.items())
+    }
+    return Snapshot(parts, {_Memory: _Memory(rows, hidden, sources)})
 
 
-def _read_rows(connection: Connection) -> list[_Row]:
+def _recall(previous: Snapshot | None) -> _Memory:
+    memory = previous.marks.get(_Memory) if previous is not None else None
+    return memory if isinstance(memory, _Memory) else _Memory()
+
+
+def _read_rows(connection: Connection) -> frozenset[_Row]:
     # Not sqlite_schema, which is the name only since 3.33; an index without SQL is implied by a
     # constraint.
     found = connection.exec_driver_sql(
         "SELECT type, name, tbl_name, sql FROM main.sqlite_master WHERE sql IS NOT NULL"
-        " ORDER BY type, name"
     )
-    return [_Row(*row) for row in found]
+    return frozenset(map(_Row._make, found.all()))
 
 
-def _find_shadow_tables(connection: Connection, rows: list[_Row]) -> set[bytes]:
+def _find_hidden_tables(
+    connection: Connection, rows: Iterable[_Row], version_table: tuple[str | None, str]
+) -> frozenset[bytes]:
+    """Return the tables that are not the user's, but for those that SQLite itself names."""
+    schema, name = version_table
+    own = {_fold(name)} if schema in (None, "main") else set()
+    return frozenset(own | _find_shadow_tables(connection, rows))
+
+
+def _find_shadow_tables(connection: Connection, rows: Iterable[_Row]) -> set[bytes]:
     virtual = {_fold(row.name) for row in rows if _is_virtual(row)}
     if not virtual:
         return set()
@@ -110,21 +120,21 @@ def _find_shadow_tables(connection: Connection, rows: list[_Row]) -> set[bytes]:
 _SHADOW_SUFFIXES = b"config content data docsize idx node parent rowid segdir segments stat".split()
 
 
-def _with_referenced_keys(sources: dict[str, _Source]) -> dict[str, _Source]:
-    """Add the primary keys which foreign keys that name no columns refer to."""
-    keys = {
-        _fold(name): source.table.primary_key.columns
-        for name, source in sources.items()
-        if source.table and source.table.primary_key
-    }
-    for name, source in sources.items():
-        if source.table and source.table.foreign_keys:
-            referenced_keys = (
-                key.referenced or keys.get(_fold(key.table), ())
-                for key in source.table.foreign_keys
-            )
-            sources[name] = replace(source, referenced_keys=tuple(referenced_keys))
-    return sources
+def _read_sources(rows: Iterable[_Row], owners: Collection[bytes]) -> dict[bytes, _Source]:
+    groups: dict[bytes, list[_Row]] = {}
+    for row in rows:
+        owner = _fold(row.owner)
+        if owner in owners and not owner.startswith(b"sqlite_"):
+            groups.setdefault(owner, []).append(row)
+    return {owner: _make_source(sorted(group)) for owner, group in groups.items()}
+
+
+def _make_source(rows: Sequence[_Row]) -> _Source:
+    main = next(row for row in rows if row.type in ("table", "view"))
+    table = _parse(main)
+    keys = table.foreign_keys if table else ()
+    implied = frozenset(_fold(key.table) for key in keys if not key.referenced)
+    return _Source(main.name, tuple(rows), table, implied)
 
 
 def _parse(row: _Row) -> Table | None:
@@ -145,7 +155,8 @@ def _fold(name: str) -> bytes:
     return name.encode().lower()
 
 
-def _make_part(name: str, source: _Source) -> Part:
+def _make_part(source: _Source, sources: Mapping[bytes, _Source]) -> Part:
+    name = source.name
     columns = [column.name for column in source.table.columns] if source.table else []
     objects: list[tuple[str, str, Definition]] = []
     part: dict[ObjectId, Definition] = {}
@@ -162,11 +173,14 @@ def _make_part(name: str, source: _Source) -> Part:
                 "without rowid": source.table.without_rowid,
             }
             objects.extend(_columns(source.table))
-            objects.extend(_constraints(source))
+            objects.extend(_constraints(source.table, sources))
         else:
             define = define_virtual_table if _is_virtual(row) else define_text
             part[ObjectId("table", name)] = define(row.sql)
-    for kind, label, definition in sorted(objects, key=repr):
+    have_names_of_their_own = len({one[:2] for one in objects}) == len(objects)
+    for kind, label, definition in (
+        objects if have_names_of_their_own else sorted(objects, key=repr)
+    ):
         part[_free_id(kind, f"{name}.{label}", part)] = definition
     return part
 
@@ -195,25 +209,24 @@ def _columns(table: Table) -> Iterator[tuple[str, str, Definition]]:
         yield "column", column.name, definition
 
 
-def _constraints(source: _Source) -> Iterator[tuple[str, str, Definition]]:
-    table = source.table
-    if table is None:
-        return
+def _constraints(
+    table: Table, sources: Mapping[bytes, _Source]
+) -> Iterator[tuple[str, str, Definition]]:
     keys = [table.primary_key] if table.primary_key else []
     for kind, constraints in (("primary key", keys), ("unique constraint", table.uniques)):
         for constraint in constraints:
             columns = ", ".join(constraint.columns)
             definition = {"columns": columns, "on conflict": constraint.conflict}
             yield kind, constraint.name or f"({columns})", definition
-    for key, referenced_key in zip(table.foreign_keys, source.referenced_keys, strict=True):
+    for key in table.foreign_keys:
         columns = ", ".join(key.columns)
-        referenced = ", ".join(referenced_key) or "its primary key"
+        referenced = ", ".join(key.referenced or _primary_key(sources.get(_fold(key.table))))
         yield (
             "foreign key",
             key.name or f"({columns})",
             {
                 "columns": columns,
-                "references": f"{key.table} ({referenced})",
+                "references": f"{key.table} ({referenced or 'its primary key'})",
                 "on delete": key.on_delete,
                 "on update": key.on_update,
                 "match": key.match,
@@ -222,3 +235,8 @@ def _constraints(source: _Source) -> Iterator[tuple[str, str, Definition]]:
         )
     for check in table.checks:
         yield "check constraint", check.name or f"({check.expression})", {"check": check.expression}
+
+
+def _primary_key(source: _Source | None) -> tuple[str, ...]:
+    key = source.table.primary_key if source and source.table else None
+    return key.columns if key else ()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from alembic_assay.dialects.sqlite.tokens import END, Token, closing_position
+
+_Found = TypeVar("_Found")
 
 
 class Unparsable(Exception):
@@ -16,12 +19,12 @@ class Cursor:
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self._tokens = tokens
+        self._keywords = tuple(token.keyword for token in tokens)
         self._position = 0
 
     def at(self, *keywords: str) -> bool:
         """Whether these bare words or operators come next."""
-        ahead = self._tokens[self._position : self._position + len(keywords)]
-        return [token.keyword for token in ahead] == list(keywords)
+        return self._keywords[self._position : self._position + len(keywords)] == keywords
 
     def accept(self, *keywords: str) -> bool:
         """Take these bare words or operators if they come next."""
@@ -40,6 +43,19 @@ class Cursor:
     def peek(self) -> Token:
         """Return the next token, ``END`` after the last one."""
         return self._tokens[self._position] if self._position < len(self._tokens) else END
+
+    def is_at_end(self) -> bool:
+        """Whether no token is left."""
+        return self._position >= len(self._tokens)
+
+    def attempt(self, parse: Callable[[], _Found]) -> _Found | None:
+        """Return what ``parse`` makes; take nothing, and return none, where it cannot."""
+        start = self._position
+        try:
+            return parse()
+        except Unparsable:
+            self._position = start
+            return None
 
     def take(self) -> Token:
         """Take any one token. Raises ``Unparsable`` at the end."""

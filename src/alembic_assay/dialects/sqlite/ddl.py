@@ -52,12 +52,10 @@ class _Parser:
 
     def make_table(self, *, strict: bool, without_rowid: bool) -> Table:
         never_null = self._key_columns if strict or without_rowid else self._rowid_columns()
-        columns = (
-            replace(column, nullable=column.nullable and name not in never_null)
-            for name, column in self._columns.items()
-        )
+        for name in never_null:
+            self._columns[name] = replace(self._columns[name], nullable=False)
         return Table(
-            columns=tuple(columns),
+            columns=tuple(self._columns.values()),
             primary_key=self._primary_key,
             uniques=tuple(self._uniques),
             foreign_keys=tuple(self._foreign_keys),

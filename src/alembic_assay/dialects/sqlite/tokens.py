@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -12,11 +13,8 @@ class Token(NamedTuple):
 
     kind: str
     text: str
-
-    @property
-    def keyword(self) -> str:
-        """The upper-case word or the operator, ``""`` for anything that is quoted or a number."""
-        return self.text.upper() if self.kind in ("word", "operator") else ""
+    keyword: str
+    """The upper-case word or the operator, ``""`` for anything that is quoted or a number."""
 
     @property
     def identifier(self) -> str | None:
@@ -27,20 +25,12 @@ class Token(NamedTuple):
         return self.text if is_name else None
 
 
-END = Token("end", "")
+END = Token("end", "", "")
 
 
 def read_tokens(sql: str) -> list[Token]:
     """Split any text into tokens, without comments and white space; fails on none."""
-    tokens = []
-    for match in _TOKEN.finditer(sql):
-        kind, text = match.lastgroup or "", match.group()
-        if kind == "space":
-            continue
-        if kind == "name":
-            quote = text[0]
-            text = text[1:-1] if quote == "[" else text[1:-1].replace(quote * 2, quote)
-        tokens.append(Token(kind, text))
+    tokens = [token for text in _SPLIT.findall(sql) if (token := _make_token(text))]
     while tokens and tokens[-1].keyword == ";":
         tokens.pop()
     return tokens
@@ -94,6 +84,19 @@ def resolve_name(name: str, columns: Collection[str]) -> str:
     return next((column for column in columns if column.lower() == name.lower()), name)
 
 
+@lru_cache(maxsize=4096)
+def _make_token(text: str) -> Token | None:
+    """Make a token of what one is written as; of a comment, none. A schema repeats its words."""
+    match = _TOKEN.match(text)
+    kind = match.lastgroup if match else None
+    if kind is None or kind == "space":
+        return None
+    if kind == "name":
+        quote = text[0]
+        text = text[1:-1] if quote == "[" else text[1:-1].replace(quote * 2, quote)
+    return Token(kind, text, text.upper() if kind in {"word", "operator"} else "")
+
+
 def closing_position(tokens: Sequence[Token]) -> int:
     """Return where the parenthesis that comes first is closed, 0 if it nowhere is."""
     depth = 0
@@ -141,19 +144,18 @@ def _is_keyword(token: Token) -> bool:
 
 # https://www.sqlite.org/src/file/src/tokenize.c: every character from U+0080 on may be part of
 # an identifier, a comment may end with the text, a number may have underscores.
-_TOKEN = re.compile(
-    r"""
-      (?P<space>    [ \t\n\f\r\ufeff]+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
-    | (?P<blob>     [xX]'[0-9a-fA-F]*' )
-    | (?P<string>   '[^']*(?:''[^']*)*' )
-    | (?P<name>     "[^"]*(?:""[^"]*)*" | `[^`]*(?:``[^`]*)*` | \[[^\]]*\] )
-    | (?P<number>   0[xX][0-9a-fA-F]+ | (?: [0-9][0-9_]*(?:\.[0-9_]*)? | \.[0-9][0-9_]* )
-                    (?: [eE][+-]?[0-9]+ )? )
-    | (?P<word>     [A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]* )
-    | (?P<operator> ->> | -> | \|\| | <= | >= | <> | != | == | << | >> | . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+_KINDS = {
+    "space": r"--[^\n]*|/\*.*?(?:\*/|\Z)|\Z",
+    "blob": r"[xX]'[0-9a-fA-F]*'",
+    "string": r"'[^']*(?:''[^']*)*'",
+    "name": r"""\"[^"]*(?:""[^"]*)*"|`[^`]*(?:``[^`]*)*`|\[[^\]]*\]""",
+    "number": r"0[xX][0-9a-fA-F]+"
+    r"|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?",
+    "word": r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*",
+    "operator": r"->>|->|\|\||<=|>=|<>|!=|==|<<|>>|.",
+}
+_TOKEN = re.compile("|".join(f"(?P<{kind}>{form})" for kind, form in _KINDS.items()), re.DOTALL)
+_SPLIT = re.compile(rf"[ \t\n\f\r\ufeff]*({'|'.join(_KINDS.values())})", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*")
 
 # Words that are an identifier only in quotes: those that have no "fallback" to one in
