@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from sqlalchemy import URL
 
 from alembic_assay.config import parse_url
 from alembic_assay.databases import Databases, open_databases
+from alembic_assay.exceptions import DatabaseUnreachable
 
 pytest_plugins = ["pytester"]
 
@@ -148,7 +151,24 @@ def sqlite_databases() -> Iterator[Databases]:
         yield databases
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session")
+def mysql_databases() -> Iterator[Databases]:
+    """MySQL or MariaDB databases, on the server that ``ASSAY_TEST_MYSQL_URL`` names, or on this
+    machine's.
+    """
+    named = os.environ.get("ASSAY_TEST_MYSQL_URL")
+    with ExitStack() as stack:
+        url = parse_url(named or "mysql+pymysql://root@127.0.0.1:3306/")
+        try:
+            databases = stack.enter_context(open_databases(url))
+        except DatabaseUnreachable:
+            if named:
+                raise
+            pytest.skip("no MySQL or MariaDB: set ASSAY_TEST_MYSQL_URL")
+        yield databases
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
 def databases(request: pytest.FixtureRequest) -> Databases:
     """Databases of each kind in turn: the test runs on all."""
     return request.getfixturevalue(f"{request.param}_databases")  # type: ignore[no-any-return]
@@ -165,6 +185,13 @@ def database_url(databases: Databases) -> Iterator[URL]:
 def postgresql_url(postgresql_databases: Databases) -> Iterator[URL]:
     """An empty PostgreSQL database."""
     with postgresql_databases.temporary() as url:
+        yield url
+
+
+@pytest.fixture
+def mysql_url(mysql_databases: Databases) -> Iterator[URL]:
+    """An empty MySQL or MariaDB database."""
+    with mysql_databases.temporary() as url:
         yield url
 
 

@@ -34,8 +34,11 @@ _FORKS.set_forkserver_preload(
     [
         "pytest",
         "psycopg",
+        "pymysql",
+        "sqlalchemy.dialects.mysql.pymysql",
         "sqlalchemy.dialects.postgresql.psycopg",
         "alembic.autogenerate",
+        "alembic_assay.dialects.mysql",
         "alembic_assay.dialects.postgresql",
         "alembic_assay.dialects.sqlite",
         "alembic_assay.migrate",

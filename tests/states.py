@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from sqlalchemy import URL, Column, Connection, Integer, MetaData, Table
 from sqlalchemy.exc import OperationalError
 from tests.processes import (
@@ -25,6 +26,11 @@ from alembic_assay.migrate import (
 
 if TYPE_CHECKING:
     from tests.conftest import ProjectFiles
+
+with_transactional_ddl = pytest.mark.parametrize(
+    "databases", ["sqlite", "postgresql"], indirect=True
+)
+"""What MySQL cannot do, whose DDL commits: see ``test_mysql_ddl_commits.py``."""
 
 PASSWORD = "s3cret@ %:/+#?&%%ü'"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import URL
+from tests.states import with_transactional_ddl
 
 from alembic_assay.cli import main
 from alembic_assay.databases import Databases
@@ -216,7 +217,7 @@ def test_check_that_does_not_exist_returns_2(capsys: pytest.CaptureFixture[str])
     assert (code, printed.out) == (2, "")
     assert printed.err == (
         "error: there is no check spelling\n"
-        "  help: the checks are: heads, upgrade, round-trip, drift.\n"
+        "  help: the checks are: heads, upgrade, round-trip, drift, create-all.\n"
     )
 
 
@@ -439,6 +440,7 @@ def test_apply_creates_and_then_has_nothing_to_do(
     assert capsys.readouterr().out == f"{shown}: up to date at 0002\n"
 
 
+@with_transactional_ddl
 def test_apply_of_a_failing_revision_prints_its_error_and_returns_2(
     right_project: ProjectFiles, database_url: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -249,7 +249,7 @@ def test_database_that_is_not_supported_is_refused() -> None:
     assert str(raised.value) == (
         'the database "oracle" is not supported\n'
         "  oracle://h/x can be neither migrated nor checked.\n"
-        "  help: supported are: postgresql, sqlite."
+        "  help: supported are: mariadb, mysql, postgresql, sqlite."
     )
 
 
@@ -267,6 +267,10 @@ SAME = [
     ("postgresql:///shop?host=/run/pg", "postgresql:///shop?host=/run/pg&application_name=x"),
     ("postgresql://:6000/shop?host=/run/pg", "postgresql:///shop?host=/run/pg&port=6000"),
     ("postgresql://shop@db", "postgresql://db/shop"),
+    ("mysql://localhost/shop", "mysql+pymysql://localhost/shop"),
+    ("mysql://localhost/shop", "mariadb+aiomysql://127.0.0.1:3306/shop"),
+    ("mysql://app:secret@db/shop", "mysql://admin@db/shop?charset=utf8mb4"),
+    ("mysql:///shop?unix_socket=/run/my", "mysql+aiomysql://h/shop?unix_socket=/run/my"),
     ("sqlite:////srv/app.db", "sqlite+aiosqlite:////srv/app.db"),
     ("sqlite:////srv/app.db", "sqlite:////srv/data/../app.db"),
     ("sqlite:////srv/app.db", "sqlite:////srv/app.db?timeout=5"),
@@ -284,6 +288,12 @@ OTHER = [
     ("postgresql:///shop?host=/run/pg", "postgresql://localhost/shop"),
     ("postgresql://localhost/shop", "postgresql://localhost/Shop"),
     ("postgresql://localhost/shop", "sqlite:///shop"),
+    ("postgresql://localhost/shop", "mysql://localhost/shop"),
+    ("mysql://localhost/shop", "mysql://localhost/shop_test"),
+    ("mysql://localhost/shop", "mysql://localhost:3307/shop"),
+    ("mysql://localhost/shop", "mariadb://db/shop"),
+    ("mysql://localhost/shop", "mysql:///shop?unix_socket=/run/my"),
+    ("mysql://localhost/shop", "mysql://localhost/Shop"),
     ("sqlite:////srv/app.db", "sqlite:////srv/other.db"),
     ("sqlite:////srv/app.db", "postgresql://localhost/app.db"),
     ("sqlite://", "sqlite:////srv/app.db"),
@@ -325,6 +335,13 @@ def set_mark(url: URL, *, ours: bool) -> None:
     """Mark a database as made by the toolkit, or take that mark away."""
     if url.get_backend_name() == "sqlite":
         ask(url, f"PRAGMA application_id = {0x41535359 if ours else 0}")
+    elif url.get_backend_name() == "mysql" and ours:
+        ask(
+            url,
+            f"CREATE PROCEDURE alembic_assay() COMMENT 'alembic-assay: {url.database}' BEGIN END",
+        )
+    elif url.get_backend_name() == "mysql":
+        ask(url, "DROP PROCEDURE alembic_assay")
     else:
         text = "'alembic-assay'" if ours else "NULL"
         ask(url, f"COMMENT ON DATABASE {url.database} IS {text}")

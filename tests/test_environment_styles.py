@@ -34,6 +34,9 @@ DRIVERS = [
     "postgresql+psycopg",
     "postgresql+psycopg_async",
     "postgresql+asyncpg",
+    "mysql",
+    "mysql+pymysql",
+    "mysql+aiomysql",
 ]
 
 ENGINE = """

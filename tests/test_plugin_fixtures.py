@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 # pytester forgets the modules that are first imported while it is there; imported a second time,
 # SQLAlchemy's would register everything twice.
 for _name in (
+    "alembic_assay.dialects.mysql",
     "alembic_assay.dialects.postgresql",
     "alembic_assay.dialects.sqlite",
     "alembic_assay.pytest_plugin.items",
     "alembic_assay.sandbox",
     "alembic_assay.templates",
     "psycopg",
+    "pymysql",
+    "sqlalchemy.dialects.mysql.pymysql",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",
     "sqlalchemy.orm",
@@ -82,7 +85,7 @@ def test_worker_has_a_database_of_its_own(migrated_engine, migrated_database, wo
     pathlib.Path("used").mkdir(exist_ok=True)
     pathlib.Path("used", f"{worker_id}-{migrated_database.database.rpartition('/')[2]}").touch()
     with migrated_engine.begin() as connection:
-        connection.execute(text("INSERT INTO users (id) VALUES (:id)"), {"id": number})
+        connection.execute(text("INSERT INTO users (id) VALUES (:id)"), {"id": number + 1})
     # Each worker waits until all have a database: so that none of them does all the tests.
     while number < 3 and len(list(pathlib.Path("used").iterdir())) < 3:
         assert time.monotonic() < DEADLINE
@@ -90,6 +93,22 @@ def test_worker_has_a_database_of_its_own(migrated_engine, migrated_database, wo
 
 DEADLINE = time.monotonic() + 60
 """
+
+
+USERS = {
+    "postgresql": (
+        ["CREATE ROLE {} LOGIN CREATEDB"],
+        "SELECT datname FROM pg_database WHERE datdba = '{}'::regrole",
+        "DROP ROLE {}",
+    ),
+    "mysql": (
+        ["CREATE USER {}", "GRANT ALL ON `assay\\_%%`.* TO {}"],
+        "SELECT ROUTINE_SCHEMA FROM information_schema.ROUTINES"
+        " WHERE ROUTINE_NAME = 'alembic_assay' AND DEFINER LIKE '{}@%%'",
+        "DROP USER {}",
+    ),
+}
+"""How a user is made who may make databases, which ones are that user's, and how it goes again."""
 
 
 @dataclass(frozen=True)
@@ -106,27 +125,29 @@ class Place:
 def place(databases: Databases, pytester: pytest.Pytester) -> Iterator[Place]:
     """A server of each kind, on which the databases of other runs can be told from those of this.
 
-    Several test runs may share a PostgreSQL server: this one has a role of its own.
+    Several test runs may share a server: this one has a user of its own.
     """
     if databases.backend.name == "sqlite":
         yield Place("sqlite://", "sqlite", lambda: found_below(basetemp(pytester)))
         return
-    role = f"tester_{secrets.token_hex(4)}"
+    user = f"tester_{secrets.token_hex(4)}"
+    create, of_user, drop = USERS[databases.backend.name]
     engine = databases.backend.make_engine(databases.server)
     with engine.begin() as connection:
-        connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN CREATEDB")
+        for statement in create:
+            connection.exec_driver_sql(statement.format(user))
 
     def left() -> list[str]:
-        query = f"SELECT datname FROM pg_database WHERE datdba = '{role}'::regrole"
         with engine.connect() as connection:
-            return list(connection.exec_driver_sql(query).scalars())
+            found = connection.exec_driver_sql(of_user.format(user))
+            return list(found.scalars())
 
-    url = databases.server.set(username=role).render_as_string(hide_password=False)
-    yield Place(url, "postgresql", left)
+    url = databases.server.set(username=user).render_as_string(hide_password=False)
+    yield Place(url, databases.backend.name, left)
     for name in left():
         databases.drop(databases.server.set(database=name))
     with engine.begin() as connection:
-        connection.exec_driver_sql(f"DROP ROLE {role}")
+        connection.exec_driver_sql(drop.format(user))
 
 
 @pytest.fixture
@@ -228,6 +249,7 @@ def test_broken_migration_is_an_error_of_each_test_with_the_finding(
     error = {
         "sqlite": "OperationalError: no such table: nowhere",
         "postgresql": 'UndefinedTable: table "nowhere" does not exist',
+        "mysql": "OperationalError: (1051, \"Unknown table 'nowhere'\")",
     }[place.backend]
     result.assert_outcomes(errors=6)
     printed = [line for line in result.outlines if line and not line.startswith("[gw")]

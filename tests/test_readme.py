@@ -7,8 +7,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
+import alembic
 import pytest
 
 from alembic_assay.settings import load_settings
@@ -58,10 +60,10 @@ def test_readme_has_no_block_that_is_not_tested() -> None:
 
     assert (languages.count("console"), languages.count("python"), languages.count("toml")) == (
         4,
-        3,
+        4,
         1,
     )
-    assert len(languages) == 8
+    assert len(languages) == 9
 
 
 def test_check_command_prints_what_the_readme_says(example: Path) -> None:
@@ -128,6 +130,34 @@ def test_application_of_the_readme_starts(example: Path, monkeypatch: pytest.Mon
         pass
 
     assert (example.parent / "catalogue.db").stat().st_size > 0
+
+
+@pytest.mark.skipif(
+    tuple(map(int, alembic.__version__.split(".")[:2])) < (1, 18),
+    reason="Alembic has plugins from 1.18 on",
+)
+def test_alembic_sees_a_changed_check_as_the_readme_says(example: Path) -> None:
+    env, models = example / "migrations" / "env.py", example / "catalogue" / "models.py"
+    online = re.compile(r" +context\.configure\(\n +connection=.*?\n +\)\n", re.DOTALL)
+    env.write_text(online.sub(textwrap.indent(PYTHON[3], " " * 8), env.read_text()))
+    models.write_text(models.read_text().replace("duration_seconds > 0", "duration_seconds > 1"))
+
+    results = [
+        subprocess.run(
+            [sys.executable, "-m", "alembic", *words],
+            cwd=example,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for words in (["upgrade", "head"], ["check"])
+    ]
+
+    assert [result.returncode == 0 for result in results] == [True, False]
+    assert (
+        "check constraint tracks.ck_tracks_duration_is_positive: duration_seconds > 1 in the"
+        " models, duration_seconds > 0 in the migrations"
+    ) in results[1].stdout + results[1].stderr
 
 
 def test_settings_of_the_readme_are_read(tmp_path: Path) -> None:

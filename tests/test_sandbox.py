@@ -6,8 +6,10 @@ import pytest
 from sqlalchemy import URL, Column, Connection, Engine, Integer, MetaData, String, Table, inspect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from tests.states import with_transactional_ddl
 
 from alembic_assay.databases import Databases
+from alembic_assay.exceptions import UsageError
 from alembic_assay.sandbox import rolled_back_connection
 
 
@@ -155,6 +157,7 @@ def test_error_inside_the_block_leaves_nothing(engine: Engine, *, is_committed: 
     assert emails_seen_by_others(engine) == []
 
 
+@with_transactional_ddl
 def test_ddl_inside_the_block_is_gone_behind_it(engine: Engine) -> None:
     with rolled_back_connection(engine) as connection:
         OTHER.create(connection)
@@ -196,6 +199,30 @@ def test_blocks_one_after_the_other_begin_alike(engine: Engine) -> None:
             connection.commit()
 
     assert emails_seen_by_others(engine) == []
+
+
+@pytest.mark.parametrize("databases", ["mysql"], indirect=True)
+@pytest.mark.parametrize("end", ["commit", "rollback", "close"])
+def test_ddl_that_commits_is_an_error_at_the_end_of_the_transaction(
+    engine: Engine, end: str
+) -> None:
+    def work() -> None:
+        with rolled_back_connection(engine) as connection:
+            connection.execute(USERS.insert(), {"email": "ann"})
+            OTHER.create(connection)
+            getattr(connection, end)()
+
+    with pytest.raises(UsageError) as raised:
+        work()
+
+    assert str(raised.value) == (
+        "a statement committed the transaction that was to be rolled back behind the test\n"
+        "  DDL does that on this database. What the test had changed stays there, and the next"
+        " tests see it.\n"
+        "  help: leave CREATE, ALTER, DROP and TRUNCATE to migrations, or run them in the test on a"
+        " connection and a database of its own."
+    )
+    assert emails_seen_by_others(engine) == ["ann"]
 
 
 @pytest.mark.parametrize("databases", ["postgresql"], indirect=True)

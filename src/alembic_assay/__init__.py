@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from alembic_assay.checks import run_checks as run_checks
+    from alembic_assay.checks.create_all import check_create_all as check_create_all
+    from alembic_assay.checks.database import check_database as check_database
     from alembic_assay.checks.drift import check_drift as check_drift
     from alembic_assay.checks.heads import check_heads as check_heads
     from alembic_assay.checks.round_trip import check_round_trip as check_round_trip
@@ -33,6 +35,8 @@ _HOMES = {
     "Severity": "findings",
     "apply_migrations": "migrate",
     "async_apply_migrations": "migrate",
+    "check_create_all": "checks.create_all",
+    "check_database": "checks.database",
     "check_drift": "checks.drift",
     "check_heads": "checks.heads",
     "check_round_trip": "checks.round_trip",

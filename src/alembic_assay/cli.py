@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,13 +15,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from alembic_assay.checks import CHECKS, distinct, run_checks
+from alembic_assay.checks import CHECKS, USUAL, create_all, distinct, drift, run_checks
 from alembic_assay.checks import Progress as Report
-from alembic_assay.config import find_config_file, make_config, parse_url
+from alembic_assay.checks.database import check_database
+from alembic_assay.checks.drift import check_drift
+from alembic_assay.config import make_config, mask, parse_url
+from alembic_assay.dialects import get_backend
 from alembic_assay.exceptions import AssayError
 from alembic_assay.findings import Finding, Severity, errors
 from alembic_assay.migrate import apply_migrations
-from alembic_assay.project import open_project
+from alembic_assay.project import Project, open_project
 from alembic_assay.reporting import render_json, render_summary, render_text
 
 CLEAN, FOUND, FAILED = 0, 1, 2
@@ -50,16 +53,29 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="run the checks on databases made for them")
     check.set_defaults(command=_check)
     check.add_argument(
-        "checks", nargs="*", metavar="CHECK", help=f"which ones: {', '.join(CHECKS)} (default: all)"
+        "checks",
+        nargs="*",
+        metavar="CHECK",
+        help=f"which ones: {', '.join(CHECKS)} (default: all but {create_all.NAME})",
     )
-    drift = commands.add_parser("drift", help="compare the models with the migrations")
-    drift.set_defaults(command=_check, checks=["drift"])
-    for command in (check, drift):
-        command.add_argument(
-            "--url",
-            help="where databases are made: sqlite://, postgresql:// (a server is found or"
-            " started), or the URL of a server; default: ASSAY_URL, then the project's dialect",
-        )
+    check.add_argument(
+        "--url",
+        help="where databases are made: sqlite://, postgresql:// (a server is found or started),"
+        " or the URL of a server; default: ASSAY_URL, then the project's dialect",
+    )
+    compare = commands.add_parser("drift", help="compare the models with the migrations")
+    compare.set_defaults(command=_drift)
+    compare.add_argument(
+        "--url",
+        help="compare with this database instead, which something else has migrated; it is only"
+        " read. (Databases for the comparison are made where ASSAY_URL says.)",
+    )
+    compare.add_argument(
+        "--notes",
+        action="store_true",
+        help="list also what is no drift: what models cannot say, what env.py's filters hide",
+    )
+    for command in (check, compare):
         command.add_argument(
             "--metadata",
             metavar="PACKAGE:ATTRIBUTE",
@@ -74,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument(
         "--lock-timeout", type=float, default=300.0, metavar="SECONDS", help="default: 300"
     )
-    for command in (check, drift, apply):
+    for command in (check, compare, apply):
         alembic = command.add_argument_group("options of Alembic")
         alembic.add_argument("-c", "--config", metavar="FILE", help="alembic.ini or pyproject.toml")
         alembic.add_argument(
@@ -95,24 +111,56 @@ def _check(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return FAILED
-    names = options.checks or list(CHECKS)
-    config_file = Path(options.config) if options.config else find_config_file(Path.cwd())
-    with open_project(
-        url=options.url,
-        config_file=config_file,
+    names = options.checks or USUAL
+    with _open_project(options, url=options.url) as project, _progress(options) as report:
+        _print_heading(options, project)
+        found = {name: run_checks(project, [name], progress=report) for name in names}
+    return _print_results(options, found)
+
+
+def _drift(options: argparse.Namespace) -> int:
+    url = parse_url(options.url) if options.url else None
+    backend = get_backend(url).name if url is not None else None
+    with _open_project(options, backend=backend) as project:
+        _print_heading(options, project)
+        if url is None:
+            findings = check_drift(project, notes=options.notes)
+        else:
+            if options.format == "text":
+                print(f"compared with {mask(url)}, which is only read\n")
+            findings = check_database(project, url, notes=options.notes)
+    return _print_results(options, {drift.NAME: distinct(findings)})
+
+
+def _open_project(
+    options: argparse.Namespace, *, url: str | None = None, backend: str | None = None
+) -> AbstractContextManager[Project]:
+    return open_project(
+        url=url,
+        config_file=options.config,
         section=options.name,
         x_arguments=options.x,
         metadata=options.metadata,
-    ) as project:
-        if options.format == "json":
-            print(render_json(findings := run_checks(project, names)))
-        else:
-            databases = project.databases
-            print(f"{_shown(config_file)} on {databases.backend.name} ({databases.origin})\n")
-            with _progress() as report:
-                found = {name: run_checks(project, [name], progress=report) for name in names}
-            findings = distinct(finding for results in found.values() for finding in results)
-            _print_results(found, findings)
+        backend=backend,
+    )
+
+
+def _print_heading(options: argparse.Namespace, project: Project) -> None:
+    if options.format == "text":
+        databases = project.databases
+        subject = f"{_shown(project.config_file)} on " if project.config_file else "models on "
+        print(f"{subject}{databases.backend.name} ({databases.origin})\n")
+
+
+def _print_results(options: argparse.Namespace, found: Mapping[str, list[Finding]]) -> int:
+    findings = distinct(finding for results in found.values() for finding in results)
+    if options.format == "json":
+        print(render_json(findings))
+    else:
+        _print_table(found)
+        if findings:
+            print(f"\n{render_text(findings, folder=Path.cwd())}")
+        print(f"\n{render_summary(findings)}")
     return FOUND if errors(findings) else CLEAN
 
 
@@ -131,10 +179,10 @@ def _apply(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _progress() -> Iterator[Report | None]:
+def _progress(options: argparse.Namespace) -> Iterator[Report | None]:
     """Show a bar for each check while it runs, on a terminal; nothing elsewhere."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or options.format != "text":
         yield None
         return
     columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn())
@@ -149,7 +197,7 @@ def _progress() -> Iterator[Report | None]:
         yield report
 
 
-def _print_results(results: Mapping[str, list[Finding]], findings: Sequence[Finding]) -> None:
+def _print_table(results: Mapping[str, list[Finding]]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     for heading in ("check", "result", "revision", "object"):
         table.add_column(heading, overflow="fold")
@@ -164,9 +212,6 @@ def _print_results(results: Mapping[str, list[Finding]], findings: Sequence[Find
     console = Console()
     # Rich takes 80 columns where there is no terminal, and would fold the names in a log.
     console.print(table, width=None if console.is_terminal else 120)
-    if findings:
-        print(f"\n{render_text(findings, folder=Path.cwd())}")
-    print(f"\n{render_summary(findings)}")
 
 
 def _shown(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -34,6 +35,10 @@ class Databases:
         self.backend.drop(url)
         if url in self._own:
             self._own.remove(url)
+
+    def is_own(self, url: URL) -> bool:
+        """Whether a database was made here and is still there."""
+        return url in self._own
 
     def disown(self, url: URL) -> None:
         """Leave a database to others, who drop it."""
@@ -73,6 +78,17 @@ def open_databases(url: URL, *, folder: Path | None = None) -> Iterator[Database
             yield databases
         finally:
             databases.close()
+
+
+def without_own_names(text: str) -> str:
+    """Remove the names of databases of our own from a text, where they stand before other names.
+
+    They are others in each run, and some servers name the database in each error.
+    """
+    return _OWN_NAME.sub("", text)
+
+
+_OWN_NAME = re.compile(r"`?\bassay_[0-9a-f]{12}\b`?\.")
 
 
 def _name() -> str:

@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from sqlalchemy import URL, Connection, MetaData
-from sqlalchemy.exc import InvalidRequestError, MissingGreenlet
+from sqlalchemy.exc import InvalidRequestError, MissingGreenlet, SQLAlchemyError
 
 from alembic_assay.config import escape, mask
 from alembic_assay.dialects import IMMEDIATE, Backend, get_backend
@@ -38,6 +38,9 @@ database through ``context.connection`` in between.
 
 MetaDatas = MetaData | Sequence[MetaData]
 """What Alembic takes as ``target_metadata``."""
+
+PLUGIN = "alembic_assay"
+"""The name by which env.py asks Alembic for the comparison of catalogues."""
 
 _ALEMBIC = threading.Lock()
 """Alembic's ``context`` and ``op`` are global to the process: one env.py runs at a time."""
@@ -71,6 +74,8 @@ class Environment:
         self.is_stepwise = is_stepwise
         self.context: MigrationContext | None = None
         """Alembic's context of the last run, with the project's own options in ``opts``."""
+        self.taking: RevisionStep | None = None
+        """The step that is being taken, or that raised."""
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -117,7 +122,8 @@ class Environment:
     def create_all(self, metadatas: Iterable[MetaData], target: str) -> None:
         """Make the tables of the models in an empty database, and stamp ``target``.
 
-        Both become visible together. Raises as ``run`` does, and what the models raise.
+        Both become visible together, where the database has transactional DDL. Raises as ``run``
+        does, and what the models raise.
         """
 
         def create(heads: Heads, context: MigrationContext) -> Iterator[RevisionStep]:
@@ -169,7 +175,6 @@ class _Run:
         self.restore_logging = restore_logging
         self.steps = steps
         self.context: MigrationContext | None = None
-        self.taking: RevisionStep | None = None
         self.taken: list[RevisionStep] = []
         self.is_inside_transaction = False
         self.reached: Heads | None = None
@@ -214,13 +219,16 @@ class _Run:
             raise NotAtTarget(
                 f"{environment.graph.script.env_py_location} ran the migrations to"
                 f" {_names(reached)}, but the database is at {_names(committed)}",
-                effect="What they did was not committed.",
+                effect="What they did was not committed."
+                if self._has_transactional_ddl()
+                else "What they did after the last DDL, which commits, was not committed.",
                 help="see that env.py runs them inside `with context.begin_transaction():` and"
                 " neither rolls back nor begins a transaction around it.",
             )
 
     def _execute_env_py(self, url: URL, *, dont_mutate: bool) -> None:
         environment = self.environment
+        environment.taking = None
         config, script = environment.config, environment.graph.script
         text = url.render_as_string(hide_password=False)
         config.set_main_option("sqlalchemy.url", escape(text))
@@ -237,8 +245,8 @@ class _Run:
             ):
                 script.run_env()
         except Exception as error:
-            if self.taking is not None:
-                raise self._failure(self.taking, error) from error
+            if environment.taking is not None:
+                raise self._failure(environment.taking, error) from error
             if isinstance(error, AssayError) or error is self.error:
                 raise
             raise EnvironmentFault(
@@ -258,13 +266,16 @@ class _Run:
             if connection is not None and connection is not environment.connection:
                 self._refuse_other_database(connection.engine.url)
                 environment.connection.execution_options(**_carried(connection))
-                environment.backend.carry_session(connection, environment.connection)
+                settings = environment.backend.session_settings(connection)
+                environment.backend.apply_session_settings(environment.connection, settings)
             if environment.is_stepwise:
                 _end_outer_transaction(environment.connection)
             self.is_inside_transaction = environment.connection.in_transaction()
             options.update(environment.backend.context_options, transaction_per_migration=True)
             if environment.metadata is not None:
                 options["target_metadata"] = environment.metadata
+            if plugins := options.get("autogenerate_plugins"):
+                options["autogenerate_plugins"] = _without_own_plugin(plugins)
             configure(environment.connection, *args, **options)
             self.context = environment.context = environment_context.get_context()
 
@@ -276,10 +287,10 @@ class _Run:
             # Alembic and SQLAlchemy remember there which enum types they have made, so that
             # steps would pass together that fail one by one, as they are run in production.
             context.impl.memo.clear()
-            self.taking, self.error = step, None
+            self.environment.taking, self.error = step, None
             step.migration_fn = self._recorded(step.migration_fn)
             yield step
-            self.taking = None
+            self.environment.taking = None
             self.taken.append(step)
         self.reached = tuple(sorted(context.get_current_heads()))
 
@@ -308,15 +319,43 @@ class _Run:
         graph = self.environment.graph
         way = "upgrade" if step.is_upgrade else "downgrade"
         revision = step.revision.revision
-        # A transaction that env.py began around all of them took the earlier ones with it.
-        stay = [] if self.is_inside_transaction else self.taken
+        stay = self._kept() if self.is_inside_transaction else self.taken
+        effect = f"It is in {graph.path(revision)}; steps before it that stay done: {len(stay)}."
+        remedy = "correct the revision, then run it again."
+        if not self._has_transactional_ddl():
+            effect += (
+                " This database does not roll back DDL, so that what the revision itself did before"
+                " the error may stay too."
+            )
+            remedy = "undo what it did, correct it, then run it again."
         return MigrationFailed(
             f"the {way} of revision {graph.describe(revision)} failed: {first_line(error)}",
-            effect=f"It is in {graph.path(revision)}; steps before it that stay done: {len(stay)}.",
-            help="correct the revision, then run it again.",
+            effect=effect,
+            help=remedy,
             revision=revision,
             applied=tuple(taken.revision.revision for taken in stay if taken.is_upgrade),
         )
+
+    def _kept(self) -> list[RevisionStep]:
+        """Return the steps that stay though env.py began a transaction around all of them.
+
+        That took them with it, but where DDL commits whatever was done before.
+        """
+        environment = self.environment
+        if self._has_transactional_ddl():
+            return []
+        try:
+            environment.connection.rollback()
+            graph, heads = environment.graph, environment.current_heads()
+        except SQLAlchemyError:
+            return []  # the session is gone, and cannot be asked
+        applied = {*heads}.union(*(graph.ancestors(head) for head in heads))
+        return [
+            step for step in self.taken if (step.revision.revision in applied) is step.is_upgrade
+        ]
+
+    def _has_transactional_ddl(self) -> bool:
+        return self.context is None or self.context.impl.transactional_ddl
 
     def _url_of_other_flavour(self) -> URL:
         url, backend = self.environment.url, self.environment.backend
@@ -384,6 +423,15 @@ def _end_outer_transaction(connection: Connection) -> None:
     connection.__dict__.pop("begin", None)
     if connection.in_transaction():
         connection.commit()
+
+
+def _without_own_plugin(plugins: Sequence[str]) -> list[str]:
+    """Return Alembic's list of plugins without ours: who runs env.py here compares by himself.
+
+    It is left out by its name, as a pattern may match it too, and not only left away: Alembic
+    fails where nothing of what is asked for exists.
+    """
+    return [*(name for name in plugins if name != PLUGIN), f"~{PLUGIN}"]
 
 
 def _is_of_other_flavour(error: BaseException | None) -> bool:

@@ -28,6 +28,7 @@ Errors of Alembic, SQLAlchemy and the drivers pass through as they are, or as th
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
@@ -166,5 +167,9 @@ class FindingsDetected(AssertionError):
 def first_line(error: BaseException | None) -> str:
     """Say an error in one line: its type and first line, or those of the driver's own error."""
     error = getattr(error, "orig", None) or error
-    text = str(error).strip()
+    text = _OBJECT.sub(r"\1", str(error).strip())
     return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
+
+
+_OBJECT = re.compile(r"<(?:\w+\.)*(\w+) object at 0x[0-9a-fA-F]+>")
+"""What Python prints of an object that has no words for itself: another one in each run."""

@@ -79,8 +79,9 @@ def apply_migrations(
 
     ``config`` is an Alembic ``Config`` or the path of its file, as for ``make_config``, which is
     asked where there is none. With ``create="create_all"`` an *empty* database is made by
-    ``metadata.create_all`` and stamped, instead of by the migrations; that leaves out whatever the
-    models do not say (rows, views, triggers), so prove first that the two are equal.
+    ``metadata.create_all`` and stamped, instead of by the migrations. That leaves out whatever the
+    models do not say (rows, views, triggers), so it is safe only as long as the check
+    ``check_create_all`` (``alembic-assay check create-all``) finds the two to be equal.
 
     Returns only if the database is at the target. Otherwise it raises, having changed nothing
     unless a revision was run: ``UsageError``, ``HistoryError`` (also for several heads),

@@ -19,6 +19,7 @@ from alembic_assay.config import (
     parse_url,
 )
 from alembic_assay.databases import Databases, open_databases
+from alembic_assay.dialects import get_backend
 from alembic_assay.environment import Environment, MetaDatas
 from alembic_assay.exceptions import ConfigError
 from alembic_assay.history import RevisionGraph, project_on_sys_path
@@ -33,13 +34,15 @@ class Project:
     """What the checks and fixtures need to know of a project.
 
     ``config_for`` returns the Alembic ``Config`` for a URL, and points the application at it where
-    that is needed. ``metadata`` stands in for the ``target_metadata`` of env.py.
+    that is needed. ``metadata`` stands in for the ``target_metadata`` of env.py. ``config_file`` is
+    the file that Alembic's settings were read from, if there is one.
     """
 
     config_for: Callable[[URL], Config]
     databases: Databases
     settings: Settings
     metadata: MetaDatas | None = None
+    config_file: Path | None = None
 
     def graph(self) -> RevisionGraph:
         """Read the revision files. Raises ``HistoryError`` or ``ConfigError``."""
@@ -66,12 +69,14 @@ class Project:
     def empty_environment(
         self, graph: RevisionGraph, *, is_stepwise: bool = False
     ) -> Iterator[Environment]:
-        """Bind env.py to a new database, which is dropped afterwards."""
-        with (
-            self.databases.temporary() as url,
-            self.environment(url, graph, is_stepwise=is_stepwise) as environment,
-        ):
-            yield environment
+        """Bind env.py to a new database, which is dropped afterwards.
+
+        What must be there before the first revision is there.
+        """
+        with self.databases.temporary() as url:
+            self.lay_baseline(url)
+            with self.environment(url, graph, is_stepwise=is_stepwise) as environment:
+                yield environment
 
     @property
     def starts_from_models(self) -> bool:
@@ -79,32 +84,34 @@ class Project:
         return self.settings.baseline == CREATE_ALL
 
     def migrate(self, environment: Environment) -> None:
-        """Bring an empty database to the heads in the way a new installation takes.
+        """Bring the database of ``empty_environment`` to the heads, as a new installation does.
 
         Raises ``MigrationFailed`` where a revision does, and what ``Environment.run`` raises.
         """
         if self.starts_from_models:
             self.create_from_models(environment)
             return
-        self.lay_baseline(environment)
         environment.run(lambda heads, context: environment.graph.upgrade_steps(heads, "heads"))
 
-    def lay_baseline(self, environment: Environment) -> None:
-        """Make what must be there before the first revision, where there is such a thing."""
+    def lay_baseline(self, url: URL) -> None:
+        """Make what must be there before the first revision, where there is such a thing.
+
+        On a connection of its own: settings of the database hold for those that come later.
+        """
         baseline = self.settings.baseline
         if baseline is None or self.starts_from_models:
             return
-        connection = environment.connection
-        if baseline.endswith(".sql"):
-            path = self.settings.folder / baseline
-            environment.backend.run_script(connection, _read_sql(path))
-            return
-        with project_on_sys_path(environment.config):
-            function = load_attribute(baseline)
-        if not callable(function):
-            raise ConfigError(f'the baseline "{baseline}" is not a function of a Connection')
-        function(connection)
-        connection.commit()
+        backend = self.databases.backend
+        with backend.make_own_engine(url).connect() as connection:
+            if baseline.endswith(".sql"):
+                backend.run_script(connection, _read_sql(self.settings.folder / baseline))
+                return
+            with project_on_sys_path(self.config_for(url)):
+                function = load_attribute(baseline)
+            if not callable(function):
+                raise ConfigError(f'the baseline "{baseline}" is not a function of a Connection')
+            function(connection)
+            connection.commit()
 
     def create_from_models(self, environment: Environment) -> None:
         """Make the tables of the models, and stamp the heads."""
@@ -126,18 +133,32 @@ def open_project(
     x_arguments: Sequence[str] = (),
     metadata: str | MetaDatas | None = None,
     folder: Path | None = None,
+    backend: str | None = None,
 ) -> Iterator[Project]:
     """Open the project of a configuration file for checking; the databases go with the block.
 
     ``url`` says where databases are made: ``sqlite://``, ``postgresql://`` for a server that is
     found or started, or the URL of one; without it ``ASSAY_URL``, the setting ``url`` and at last
-    the dialect of the project's own ``sqlalchemy.url`` count, in this order. The application's own
-    database is never connected to. ``folder`` is where databases that are files lie.
+    the dialect of the project's own ``sqlalchemy.url`` count, in this order. With ``backend``
+    (``postgresql``) only those of that kind do. The application's own database is never connected
+    to. ``folder`` is where databases that are files lie.
+
+    Where no configuration file is named and there is none, but ``metadata`` is given, the project
+    has models only, and what needs its migrations raises ``ConfigError``.
     """
-    path = Path(config_file) if config_file is not None else find_config_file(Path.cwd())
+    missing: ConfigError | None = None
+    try:
+        path = Path(config_file) if config_file is not None else find_config_file(Path.cwd())
+    except ConfigError as error:
+        if metadata is None:
+            raise
+        path, missing = Path.cwd() / "alembic.ini", error
     settings = load_settings(path.absolute().parent)
+    own = _models_only(path) if missing else load_config(path, section)
 
     def config_for(target: URL) -> Config:
+        if missing is not None:
+            raise missing
         config = make_config(
             target, config_file=path, section=section, x_arguments=tuple(x_arguments)
         )
@@ -149,21 +170,35 @@ def open_project(
                 configure(target)
         return config
 
-    with open_databases(
-        server_url(url, settings, load_config(path, section)), folder=folder
-    ) as databases:
+    server = server_url(url, settings, own, backend=backend)
+    with open_databases(server, folder=folder) as databases:
         found = metadata if metadata is not None else settings.metadata
         if isinstance(found, str):
-            with project_on_sys_path(load_config(path, section)):
+            with project_on_sys_path(own):
                 found = as_metadata(load_attribute(found), found)
-        yield Project(config_for, databases, settings, found)
+        yield Project(config_for, databases, settings, found, None if missing else path)
 
 
-def server_url(url: str | URL | None, settings: Settings, config: Config) -> URL:
-    """Return where databases are to be made, from the first source that says so."""
+def _models_only(path: Path) -> Config:
+    """Return the ``Config`` of a project without one: its models are found beside ``path``."""
+    config = Config(path)
+    config.set_main_option("prepend_sys_path", ".")
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def server_url(
+    url: str | URL | None, settings: Settings, config: Config, *, backend: str | None = None
+) -> URL:
+    """Return where databases are to be made, from the first source that says so.
+
+    With ``backend``, from the first that names this kind, or else just that kind.
+    """
     for given in (url, os.environ.get("ASSAY_URL"), settings.url):
-        if given:
+        if given and backend in (None, get_backend(parse_url(given)).name):
             return parse_url(given)
+    if backend is not None:
+        return URL.create(backend)
     own = configured_url(config)
     if own is None:
         raise ConfigError(

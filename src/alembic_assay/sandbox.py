@@ -9,6 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import StaticPool
 
+from alembic_assay.dialects import get_backend
+from alembic_assay.exceptions import UsageError
+
 _SAVEPOINT = "alembic_assay_transaction"
 
 
@@ -19,6 +22,9 @@ def rolled_back_connection(engine: Engine) -> Iterator[Connection]:
     Within the block, ``begin()``, ``commit()`` and ``rollback()`` do what they always do, as far as
     this connection and the sessions bound to it can see: each of its transactions is a savepoint.
     Nobody else sees any of it.
+
+    Where DDL commits, as on MySQL, the next ``commit()`` or ``rollback()`` behind it raises
+    ``UsageError``: what was changed up to the DDL could not be rolled back.
     """
     with engine.connect() as outer:
         transaction = outer.begin()
@@ -40,7 +46,25 @@ def _make_transactions_savepoints(engine: Engine) -> None:
     https://docs.sqlalchemy.org/en/20/core/internals.html#sqlalchemy.engine.Dialect.do_begin
     """
     dialect: Any = engine.dialect
+    backend = get_backend(engine.url)
     is_open = False
+
+    def end(connection: Any, *statements: str) -> None:
+        nonlocal is_open
+        statements, is_open = statements if is_open else (), False
+        try:
+            for statement in statements:
+                _execute(connection, f"{statement} {_SAVEPOINT}")
+        except Exception as error:
+            if not backend.is_savepoint_gone(error):
+                raise
+            raise UsageError(
+                "a statement committed the transaction that was to be rolled back behind the test",
+                effect="DDL does that on this database. What the test had changed stays there, and"
+                " the next tests see it.",
+                help="leave CREATE, ALTER, DROP and TRUNCATE to migrations, or run them in the test"
+                " on a connection and a database of its own.",
+            ) from error
 
     def begin(connection: Any) -> None:
         nonlocal is_open
@@ -48,17 +72,10 @@ def _make_transactions_savepoints(engine: Engine) -> None:
         is_open = True
 
     def commit(connection: Any) -> None:
-        nonlocal is_open
-        if is_open:
-            _execute(connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
-        is_open = False
+        end(connection, "RELEASE SAVEPOINT")
 
     def rollback(connection: Any) -> None:
-        nonlocal is_open
-        if is_open:
-            _execute(connection, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
-            _execute(connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
-        is_open = False
+        end(connection, "ROLLBACK TO SAVEPOINT", "RELEASE SAVEPOINT")
 
     dialect.do_begin, dialect.do_commit, dialect.do_rollback = begin, commit, rollback
 

@@ -14,6 +14,7 @@ from tests.processes import (
 )
 from tests.states import (
     heads_or_none,
+    with_transactional_ddl,
 )
 
 from alembic_assay.exceptions import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from tests.conftest import ProjectFiles
 
 
+@with_transactional_ddl
 def test_failing_revision_is_undone_and_the_ones_before_it_stay(
     database_url: URL, history: ProjectFiles
 ) -> None:
@@ -57,6 +59,7 @@ def test_failing_revision_is_undone_and_the_ones_before_it_stay(
     assert ask(database_url, "SELECT * FROM first") == []
 
 
+@with_transactional_ddl
 def test_failing_revision_once_corrected_is_applied(
     database_url: URL, history: ProjectFiles
 ) -> None:
@@ -96,6 +99,7 @@ def test_autocommit_block_is_outside_the_transaction(
     statement = {
         "sqlite": 'op.execute("VACUUM")',
         "postgresql": 'op.create_index("i", "first", ["id"], postgresql_concurrently=True)',
+        "mysql": 'op.execute("OPTIMIZE TABLE first")',
     }[database_url.get_backend_name()]
     history.add_revision(
         "c", "b", upgrade=f"with op.get_context().autocommit_block():\n    {statement}"
@@ -213,6 +217,7 @@ def test_revision_that_changes_its_session_fails_and_is_undone(
     assert heads(postgresql_url) == ["b"]
 
 
+@with_transactional_ddl
 def test_env_py_that_rolls_back_is_not_taken_for_success(
     database_url: URL, history: ProjectFiles
 ) -> None:

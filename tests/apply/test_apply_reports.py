@@ -14,6 +14,7 @@ from tests.processes import (
 from tests.states import (
     models,
     timeless,
+    with_transactional_ddl,
 )
 
 from alembic_assay.config import make_config
@@ -212,6 +213,7 @@ def test_create_all_of_several_heads_stamps_each(database_url: URL, history: Pro
     assert heads(database_url) == ["b", "c"]
 
 
+@with_transactional_ddl
 def test_create_all_that_fails_leaves_neither_tables_nor_stamp(
     database_url: URL, history: ProjectFiles
 ) -> None:

@@ -340,6 +340,7 @@ def test_database_at_head_is_only_read(database_url: URL, history: ProjectFiles)
     writing = {
         "sqlite": "BEGIN IMMEDIATE",
         "postgresql": "LOCK TABLE alembic_version IN EXCLUSIVE MODE",
+        "mysql": "SELECT * FROM alembic_version FOR UPDATE",
     }[database_url.get_backend_name()]
 
     with create_engine(database_url, poolclass=NullPool).connect() as writer:

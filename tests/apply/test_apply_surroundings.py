@@ -180,7 +180,7 @@ def test_nothing_stays_connected(postgresql_url: URL, history: ProjectFiles) -> 
     )
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql", "mysql"])
 def test_fresh_interpreter_imports_only_what_it_needs(
     request: pytest.FixtureRequest, history: ProjectFiles, backend: str
 ) -> None:
@@ -190,8 +190,8 @@ def test_fresh_interpreter_imports_only_what_it_needs(
         "import alembic_assay\n"
         "lean = sorted(m for m in ('alembic', 'sqlalchemy') if m in sys.modules)\n"
         "alembic_assay.apply_migrations(sys.argv[1], config=sys.argv[2])\n"
-        "found = [m for m in ('_pytest', 'psycopg', 'pytest', 'rich') if m in sys.modules]\n"
-        "print(json.dumps([lean, found]))\n"
+        "names = ('_pytest', 'psycopg', 'pymysql', 'pytest', 'rich')\n"
+        "print(json.dumps([lean, [m for m in names if m in sys.modules]]))\n"
     )
 
     with databases.temporary() as url:
@@ -204,7 +204,8 @@ def test_fresh_interpreter_imports_only_what_it_needs(
         )
 
     assert done.stderr == ""
-    assert json.loads(done.stdout) == [[], [] if backend == "sqlite" else ["psycopg"]]
+    drivers = {"sqlite": [], "postgresql": ["psycopg"], "mysql": ["pymysql"]}
+    assert json.loads(done.stdout) == [[], drivers[backend]]
 
 
 def test_call_inside_a_running_loop_works(database_url: URL, history: ProjectFiles) -> None:
@@ -227,7 +228,7 @@ def test_call_inside_a_running_loop_works_with_an_async_env_py(
 
 
 @pytest.mark.parametrize("env", [None, ASYNC_ENV], ids=["sync env.py", "async env.py"])
-@pytest.mark.parametrize("driver", ["sqlite+aiosqlite", "postgresql+asyncpg"])
+@pytest.mark.parametrize("driver", ["sqlite+aiosqlite", "postgresql+asyncpg", "mysql+aiomysql"])
 def test_async_call_with_async_url_reports_in_full(
     request: pytest.FixtureRequest, history: ProjectFiles, driver: str, env: str | None
 ) -> None:

@@ -28,8 +28,8 @@ WriteModels = Callable[..., None]
 
 MODELS = """
 import sqlalchemy as sa
-from sqlalchemy import CheckConstraint, Column, Computed, ForeignKey, Identity, Index, Integer
-from sqlalchemy import MetaData, String, Table, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, Computed, ForeignKey, ForeignKeyConstraint
+from sqlalchemy import Identity, Index, Integer, MetaData, String, Table, UniqueConstraint
 
 metadata = MetaData()
 """

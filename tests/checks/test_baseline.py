@@ -164,6 +164,7 @@ def test_walk_downwards_finds_an_upgrade_that_does_not_bring_back(
     error = {
         "sqlite": 'OperationalError: no such column: "age"',
         "postgresql": 'UndefinedColumn: column "age" of relation "users" does not exist',
+        "mysql": 'OperationalError: (1091, "Can\'t DROP COLUMN `age`; check that it exists")',
     }[project_backend(make_checked)]
     assert [str(one) for one in found] == [
         (
@@ -189,6 +190,7 @@ def test_walk_downwards_finds_a_downgrade_that_fails_and_goes_on(
     error = {
         "sqlite": 'OperationalError: no such column: "years"',
         "postgresql": 'UndefinedColumn: column "years" of relation "users" does not exist',
+        "mysql": 'OperationalError: (1091, "Can\'t DROP COLUMN `years`; check that it exists")',
     }[project_backend(make_checked)]
     assert (finding.rule, finding.revision) == ("downgrade-failed", "0002")
     assert finding.message == f"downgrade of 0002 (add age) fails: {error}"
@@ -204,6 +206,7 @@ def test_walk_downwards_finds_an_upgrade_that_fails(
     error = {
         "sqlite": "OperationalError: no such table: nowhere",
         "postgresql": 'UndefinedTable: table "nowhere" does not exist',
+        "mysql": "OperationalError: (1051, \"Unknown table 'nowhere'\")",
     }[project_backend(make_checked)]
     assert str(finding) == (
         f"upgrade-failed: upgrade to 0002 (add age), after its downgrade, fails: {error}\n"
@@ -228,6 +231,7 @@ def test_walk_downwards_goes_on_below_an_irreversible_revision(
     error = {
         "sqlite": "OperationalError: duplicate column name: nick",
         "postgresql": 'DuplicateColumn: column "nick" of relation "users" already exists',
+        "mysql": "OperationalError: (1060, \"Duplicate column name 'nick'\")",
     }[project_backend(make_checked)]
     assert [(one.rule, one.revision, one.severity) for one in found] == [
         ("irreversible", "0002", Severity.NOTE),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.conftest import ProjectFiles
 
 only_postgresql = pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+not_mysql = pytest.mark.parametrize("databases", ["sqlite", "postgresql"], indirect=True)
 
 USERS = 'Table("users", metadata, Column("id", Integer, primary_key=True), {})'
 CREATE_USERS = 'op.create_table("users", sa.Column("id", sa.Integer, primary_key=True), {})'
@@ -47,18 +48,9 @@ def test_object_that_env_excludes_is_not_compared(
 
 
 @only_postgresql
-@pytest.mark.parametrize(
-    ("options", "found"),
-    [
-        ("", []),
-        (
-            ", include_schemas=True",
-            ["table audit.logs is in the migrations, but not in the models"],
-        ),
-    ],
-)
-def test_other_schemas_are_compared_where_env_includes_them(
-    write_models: WriteModels, project: Project, options: str, found: list[str]
+@pytest.mark.parametrize("options", ["", ", include_schemas=True"])
+def test_schema_without_models_is_not_compared(
+    write_models: WriteModels, project: Project, options: str
 ) -> None:
     write_models(
         models=USERS.format(""),
@@ -68,7 +60,27 @@ def test_other_schemas_are_compared_where_env_includes_them(
         options=options,
     )
 
-    assert [one.message for one in check_drift(project)] == found
+    assert check(project) == []
+
+
+@only_postgresql
+@pytest.mark.parametrize("options", ["", ", include_schemas=True"])
+def test_schema_with_models_is_compared(
+    write_models: WriteModels, project: Project, options: str
+) -> None:
+    write_models(
+        models='Table("users", metadata, Column("id", Integer, primary_key=True), schema="audit")',
+        upgrade='op.execute("CREATE SCHEMA audit")'
+        '\nop.create_table("logs", sa.Column("id", sa.Integer), schema="audit")'
+        '\nop.create_table("users", sa.Column("id", sa.Integer, primary_key=True))',
+        options=options,
+    )
+
+    assert [one.message for one in check_drift(project)] == [
+        "table audit.users is in the models, but not in the migrations",
+        "table audit.logs is in the migrations, but not in the models",
+        "table users is in the migrations, but not in the models",
+    ]
 
 
 def test_other_version_table_is_not_compared(write_models: WriteModels, project: Project) -> None:
@@ -155,7 +167,8 @@ def test_process_revision_directives_that_empties_the_list_hides_nothing(
     assert [one.object for one in check_drift(project)] == ["table users"]
 
 
-def test_computed_column_that_alembic_cannot_alter_is_found(
+@not_mysql
+def test_expression_of_a_computed_column_that_differs_is_found(
     write_models: WriteModels, project: Project
 ) -> None:
     write_models(
@@ -163,36 +176,39 @@ def test_computed_column_that_alembic_cannot_alter_is_found(
         upgrade=CREATE_USERS.format(
             'sa.Column("double", sa.Integer, sa.Computed("id * 3", persisted=True))'
         ),
-        options=", compare_server_default=True",
     )
 
-    assert check(project) == [
-        (
-            "drift-not-alterable: Computed default on users.double cannot be modified\n"
-            "  Alembic sees a difference here and knows no operation for it.\n"
-            "  help: change it by hand in a new revision (drop and add the column), or change the"
-            " model."
-        )
-    ]
+    [finding] = check_drift(project)
+
+    said = {
+        "postgresql": "stored as (id * 2) in the models, stored as (id * 3) in the migrations",
+        "sqlite": "computed as (id * 2) STORED in the models,"
+        " computed as (id * 3) STORED in the migrations",
+    }[project.databases.backend.name]
+    assert str(finding) == (
+        f"drift-changed: column users.double: {said}\n"
+        "  The application's models and its database do not agree.\n"
+        "  help: nothing changes the expression of a column in place: drop the column and add it"
+        " again in a new revision, or change the model."
+    )
 
 
-def test_index_of_an_expression_that_alembic_cannot_compare_is_skipped(
-    write_models: WriteModels, project: Project
-) -> None:
+@not_mysql
+def test_index_of_an_expression_is_compared(write_models: WriteModels, project: Project) -> None:
     write_models(
         models=USERS.format('Column("nick", String(20)), Index("ix", sa.text("lower(nick)"))'),
         upgrade=CREATE_USERS.format('sa.Column("nick", sa.String(20))')
-        + '\nop.create_index("ix", "users", [sa.text("lower(nick)")])',
+        + '\nop.create_index("ix", "users", [sa.text("upper(nick)")])',
     )
 
-    found = [(one.rule, one.severity, str(one)[:88]) for one in check_drift(project)]
+    [finding] = check_drift(project)
 
-    skipped = (
-        "drift-not-checked",
-        Severity.SKIPPED,
-        "drift-not-checked: autogenerate skipping metadata-specified expression-based index 'ix';",
-    )
-    assert found == {"sqlite": [skipped], "postgresql": []}[project.databases.backend.name]
+    said = {
+        "postgresql": "(lower((nick)::text)) in the models,"
+        " (upper((nick)::text)) in the migrations",
+        "sqlite": "(lower(nick)) in the models, (upper(nick)) in the migrations",
+    }[project.databases.backend.name]
+    assert finding.message == f"index users.ix: {said}"
 
 
 def test_filter_of_env_that_raises_is_skipped_with_its_error(
@@ -207,7 +223,7 @@ def test_filter_of_env_that_raises_is_skipped_with_its_error(
     [finding] = check_drift(project)
 
     assert str(finding) == (
-        "drift-not-checked: Alembic cannot compare the models: ZeroDivisionError: division by zero"
+        "drift-not-checked: the filters of env.py fail: ZeroDivisionError: division by zero"
     )
     assert finding.severity is Severity.SKIPPED
 
@@ -220,6 +236,7 @@ def test_migrations_that_do_not_reach_head_are_skipped(
     [finding] = check_drift(project)
 
     error = {
+        "mysql": "OperationalError: (1051, \"Unknown table 'nowhere'\")",
         "sqlite": "OperationalError: no such table: nowhere",
         "postgresql": 'UndefinedTable: table "nowhere" does not exist',
     }[project.databases.backend.name]

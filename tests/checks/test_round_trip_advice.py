@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from alembic_assay.checks.round_trip import check_round_trip
+from alembic_assay.databases import Databases
 from alembic_assay.project import Project
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ BASE_ON_POSTGRESQL = f"""{BASE}
 op.create_table("e", sa.Column("id", sa.Integer, nullable=False))
 op.execute("CREATE SCHEMA audit")
 op.create_table("logs", sa.Column("id", sa.Integer, nullable=False), schema="audit")
+"""
+
+BASE_ON_MYSQL = f"""{BASE}
+op.create_table("e", sa.Column("id", sa.Integer, nullable=False), sa.Column("words", sa.Text))
 """
 
 EVERYWHERE = {
@@ -46,6 +51,27 @@ SQLITE = EVERYWHERE | {
     "trigger d.g": """
 op.execute("CREATE TRIGGER g AFTER INSERT ON d BEGIN DELETE FROM d WHERE id < 0; END")""",
 }
+MYSQL = {
+    # A unique constraint is an index, and a foreign key brings one along.
+    key: code
+    for key, code in EVERYWHERE.items()
+    if key not in ("unique constraint b.uq", "view Open Orders")
+} | {
+    "index b.uq": EVERYWHERE["unique constraint b.uq"],
+    "foreign key d.fk_d": 'op.create_foreign_key("fk_d", "d", "c", ["x"], ["id"])',
+    "index d.fk_d": "",
+    "index e.search": 'op.create_index("search", "e", ["words"], mysql_prefix="FULLTEXT")',
+    "column a.data": 'op.add_column("a", sa.Column("data", sa.JSON))',
+    "primary key e.PRIMARY": 'op.create_primary_key(None, "e", ["id"])',
+    "view Open Orders": 'op.execute("CREATE VIEW `Open Orders` AS SELECT id FROM c")',
+    "trigger d.on Insert": """
+op.execute("CREATE TRIGGER `on Insert` AFTER INSERT ON d FOR EACH ROW SET @last = NEW.id")""",
+    "function fun": """
+op.execute("CREATE FUNCTION fun(a integer) RETURNS integer DETERMINISTIC RETURN a + 1")""",
+    "procedure pro": 'op.execute("CREATE PROCEDURE pro() BEGIN END")',
+    "event ev": 'op.execute("CREATE EVENT ev ON SCHEDULE EVERY 1 DAY DISABLE DO DELETE FROM d")',
+}
+MARIADB = MYSQL | {"sequence s": 'op.execute("CREATE SEQUENCE s")'}
 NEVER_CHANGED = "EXECUTE FUNCTION suppress_redundant_updates_trigger()"
 POSTGRESQL = EVERYWHERE | {
     "table audit.t": 'op.create_table("t", sa.Column("id", sa.Integer), schema="audit")',
@@ -95,11 +121,8 @@ op.execute("CREATE TRIGGER g BEFORE UPDATE ON audit.logs FOR EACH ROW {NEVER_CHA
 def test_what_the_findings_say_to_remove_mends_the_downgrade(
     project_files: ProjectFiles, project: Project
 ) -> None:
-    is_sqlite = project.databases.backend.name == "sqlite"
-    leftovers = SQLITE if is_sqlite else POSTGRESQL
-    project_files.add_revision(
-        "0001", upgrade=BASE if is_sqlite else BASE_ON_POSTGRESQL, downgrade=None
-    )
+    base, leftovers = of_kind(project.databases)
+    project_files.add_revision("0001", upgrade=base, downgrade=None)
     # So that not nothing at all is undone, which is another rule.
     upgrade = 'op.create_table("undone", sa.Column("id", sa.Integer))'
     upgrade = "\n".join([upgrade, *leftovers.values()])
@@ -114,6 +137,17 @@ def test_what_the_findings_say_to_remove_mends_the_downgrade(
     project_files.add_revision("0002", "0001", upgrade=upgrade, downgrade=downgrade)
 
     assert [str(one) for one in check_round_trip(project) if one.revision == "0002"] == []
+
+
+def of_kind(databases: Databases) -> tuple[str, dict[str, str]]:
+    """Return what there is before, and what is left behind, on a kind of database."""
+    if databases.backend.name == "sqlite":
+        return BASE, SQLITE
+    if databases.backend.name == "postgresql":
+        return BASE_ON_POSTGRESQL, POSTGRESQL
+    with databases.backend.connect(databases.server) as connection:
+        is_mariadb = getattr(connection.dialect, "is_mariadb", False)
+    return BASE_ON_MYSQL, MARIADB if is_mariadb else MYSQL
 
 
 @pytest.mark.parametrize("databases", ["sqlite"], indirect=True)

@@ -28,6 +28,7 @@ def test_upgrade_failed_is_found_with_the_error_of_the_database(
     error = {
         "sqlite": "OperationalError: no such column: nick",
         "postgresql": 'UndefinedColumn: column "nick" does not exist',
+        "mysql": "OperationalError: (1072, \"Key column 'nick' doesn't exist in table\")",
     }[project.databases.backend.name]
     assert found == [
         (
@@ -49,6 +50,7 @@ def test_downgrade_failed_is_found_with_the_error_of_the_database(
     error = {
         "sqlite": "OperationalError: no such table: user",
         "postgresql": 'UndefinedTable: table "user" does not exist',
+        "mysql": "OperationalError: (1051, \"Unknown table 'user'\")",
     }[project.databases.backend.name]
     assert found == [
         (
@@ -94,6 +96,7 @@ def test_leftover_that_stops_the_next_upgrade_is_found(
     error = {
         "sqlite": "OperationalError: table audit already exists",
         "postgresql": 'DuplicateTable: relation "audit" already exists',
+        "mysql": "OperationalError: (1050, \"Table 'audit' already exists\")",
     }[project.databases.backend.name]
     assert found == [
         (
@@ -134,6 +137,7 @@ def test_missing_object_is_found(check_second: CheckSecond, project: Project) ->
     error = {
         "sqlite": "OperationalError: no such index: ix_email",
         "postgresql": 'UndefinedObject: index "ix_email" does not exist',
+        "mysql": 'OperationalError: (1091, "Can\'t DROP INDEX `ix_email`; check that it exists")',
     }[project.databases.backend.name]
     assert found == [
         (
@@ -151,17 +155,18 @@ def test_object_that_comes_back_different_is_found(
     found = check_second(
         upgrade="""
         with op.batch_alter_table("users") as batch:
-            batch.alter_column("email", type_=sa.String(80))
+            batch.alter_column("email", type_=sa.String(80), existing_nullable=False)
         """,
         downgrade="""
         with op.batch_alter_table("users") as batch:
-            batch.alter_column("email", type_=sa.String(60))
+            batch.alter_column("email", type_=sa.String(60), existing_nullable=False)
         """,
     )
 
     change = {
         "sqlite": "type: VARCHAR(50) -> VARCHAR(60)",
         "postgresql": "type: character varying(50) -> character varying(60)",
+        "mysql": "type: varchar(50) -> varchar(60)",
     }[project.databases.backend.name]
     assert found == [
         (
@@ -206,6 +211,7 @@ def test_downgrade_that_does_nothing_is_one_finding(
     error = {
         "sqlite": "OperationalError: table audit already exists",
         "postgresql": 'DuplicateTable: relation "audit" already exists',
+        "mysql": "OperationalError: (1050, \"Table 'audit' already exists\")",
     }[project.databases.backend.name]
     assert found == [
         (
@@ -249,6 +255,7 @@ def test_rows_that_stop_the_second_upgrade_are_found(
         "sqlite": "IntegrityError: UNIQUE constraint failed: users.id",
         "postgresql": "UniqueViolation: duplicate key value violates unique constraint"
         ' "users_pkey"',
+        "mysql": "IntegrityError: (1062, \"Duplicate entry '1' for key 'PRIMARY'\")",
     }[project.databases.backend.name]
     assert found == [
         (

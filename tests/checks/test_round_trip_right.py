@@ -55,11 +55,11 @@ def test_object_that_comes_back_as_it_was_is_right(check_second: CheckSecond) ->
     found = check_second(
         upgrade="""
         with op.batch_alter_table("users") as batch:
-            batch.alter_column("email", type_=sa.String(80))
+            batch.alter_column("email", type_=sa.String(80), existing_nullable=False)
         """,
         downgrade="""
         with op.batch_alter_table("users") as batch:
-            batch.alter_column("email", type_=sa.String(50))
+            batch.alter_column("email", type_=sa.String(50), existing_nullable=False)
         """,
     )
 

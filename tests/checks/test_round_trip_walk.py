@@ -22,6 +22,7 @@ BROKEN = 'op.drop_table("nowhere")'
 NO_SUCH_TABLE = {
     "sqlite": "OperationalError: no such table: nowhere",
     "postgresql": 'UndefinedTable: table "nowhere" does not exist',
+    "mysql": "OperationalError: (1051, \"Unknown table 'nowhere'\")",
 }
 
 
@@ -387,7 +388,7 @@ def test_difference_behind_a_failed_revision_is_skipped_and_not_an_error(
         "0003",
         "0002",
         upgrade="""
-        op.execute("DROP INDEX IF EXISTS ix_a")
+        op.drop_index("ix_a", table_name="a", if_exists=True)
         op.create_index("ix_b", "a", ["x"])
         op.create_index("ix_c", "a", ["x", "y"])
         """,
@@ -416,11 +417,15 @@ def test_change_behind_a_failed_revision_is_skipped(
     )
     # Had it worked, "x" would be NOT NULL, and 0003 right in bringing that back.
     project_files.add_revision("0002", "0001", upgrade=BROKEN)
+    alter = """
+    with op.batch_alter_table("a") as a:
+        a.alter_column("x", existing_type=sa.Integer(), {})
+    """
     project_files.add_revision(
         "0003",
         "0002",
-        upgrade='with op.batch_alter_table("a") as a: a.alter_column("x", nullable=True)',
-        downgrade='with op.batch_alter_table("a") as a: a.alter_column("x", nullable=False)',
+        upgrade=alter.format("nullable=True"),
+        downgrade=alter.format("nullable=False"),
     )
 
     found = check_round_trip(project)

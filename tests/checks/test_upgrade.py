@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 NO_SUCH_TABLE = {
     "sqlite": "OperationalError: no such table: nowhere",
     "postgresql": 'UndefinedTable: relation "nowhere" does not exist',
+    "mysql": "ProgrammingError: (1146, \"Table 'nowhere' doesn't exist\")",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from alembic_assay.checks import drift, heads, round_trip, upgrade
+from alembic_assay.checks import create_all, drift, heads, round_trip, upgrade
 from alembic_assay.findings import Finding
 from alembic_assay.project import Project
 
@@ -17,14 +17,18 @@ CHECKS: dict[str, Callable[[Project], list[Finding]]] = {
     upgrade.NAME: upgrade.check_upgrade,
     round_trip.NAME: round_trip.check_round_trip,
     drift.NAME: drift.check_drift,
+    create_all.NAME: create_all.check_create_all,
 }
 """The checks by their names, in the order in which they are run."""
 
+USUAL = tuple(name for name in CHECKS if name != create_all.NAME)
+"""The checks that every project should pass; the others are for those that want what they prove."""
+
 
 def run_checks(
-    project: Project, names: Iterable[str] = CHECKS, *, progress: Progress | None = None
+    project: Project, names: Iterable[str] = USUAL, *, progress: Progress | None = None
 ) -> list[Finding]:
-    """Run the named checks, all by default, and return what they find, each thing once."""
+    """Run the named checks, by default the usual ones; return what they find, each thing once."""
     findings: list[Finding] = []
     for name in names:
         if progress is not None:

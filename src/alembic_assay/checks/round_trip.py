@@ -9,11 +9,11 @@ from alembic.runtime.migration import MigrationContext, RevisionStep
 
 from alembic_assay.catalog import Snapshot, compare
 from alembic_assay.checks import round_trip_findings as say
-from alembic_assay.checks.failures import environment_failed, not_checked, upgrade_failed
+from alembic_assay.checks.failures import environment_failed, not_checked, reason, upgrade_failed
 from alembic_assay.checks.irreversible import irreversible_by_declaration, irreversible_by_error
 from alembic_assay.checks.sweep import count_proven
 from alembic_assay.environment import Heads
-from alembic_assay.exceptions import EnvironmentFault, HistoryError, MigrationFailed, first_line
+from alembic_assay.exceptions import EnvironmentFault, HistoryError, MigrationFailed
 from alembic_assay.findings import Finding
 from alembic_assay.history import RevisionGraph
 from alembic_assay.project import Project
@@ -97,7 +97,6 @@ class _Walk:
     def sweep(self) -> None:
         """Prove what can be proven quickly; only the revisions below are left to be walked."""
         with self.project.empty_environment(self.graph, is_stepwise=True) as environment:
-            self.project.lay_baseline(environment)
             environment.probe()
             self._use(environment.graph)
             self.proven = count_proven(self.project, environment)
@@ -112,7 +111,6 @@ class _Walk:
             if self.downwards:
                 self.project.create_from_models(self.environment)
             else:
-                self.project.lay_baseline(self.environment)
                 self.environment.probe()
             self._use(self.environment.graph)
             backend, connection = self.environment.backend, self.environment.connection
@@ -172,7 +170,7 @@ class _Walk:
 
     def _settle(self, failure: MigrationFailed) -> None:
         """Report a step that raised, and see whether this database is fit to go on behind it."""
-        error = first_line(failure.__cause__)
+        error = reason(failure)
         if self.built < self.done:
             self.findings.append(self._failed_there(failure))
             self.not_taken.append(failure.revision)
@@ -240,6 +238,7 @@ class _Walk:
             found=self.differences,
             second_step=second_step,
             downwards=self.downwards,
+            backend=self.environment.backend,
             dialect=self.environment.connection.dialect,
         )
         missing = self._missing_for(self.revision)

@@ -8,7 +8,9 @@ from dataclasses import replace
 from sqlalchemy import Dialect
 
 from alembic_assay.catalog import Difference
-from alembic_assay.exceptions import MigrationFailed, first_line
+from alembic_assay.checks.failures import reason
+from alembic_assay.dialects import Backend
+from alembic_assay.exceptions import MigrationFailed
 from alembic_assay.findings import Finding, Severity
 from alembic_assay.history import RevisionGraph
 
@@ -23,6 +25,7 @@ def differences(
     found: Sequence[Difference],
     second_step: str,
     downwards: bool,
+    backend: Backend,
     dialect: Dialect,
 ) -> list[Finding]:
     """Return a finding for each object that is not as it was, or one if nothing was undone at all.
@@ -34,7 +37,15 @@ def differences(
         return [_does_nothing(graph, revision, made, second_step)]
     way = "upgrade" if downwards else "downgrade"
     return [
-        _difference(graph, revision, one, second_step=second_step, way=way, dialect=dialect)
+        _difference(
+            graph,
+            revision,
+            one,
+            second_step=second_step,
+            way=way,
+            backend=backend,
+            dialect=dialect,
+        )
         for one in found
     ]
 
@@ -55,7 +66,7 @@ def downgrade_failed(graph: RevisionGraph, failure: MigrationFailed) -> Finding:
         graph,
         failure.revision,
         "downgrade-failed",
-        f"downgrade of {graph.describe(failure.revision)} fails: {first_line(failure.__cause__)}",
+        f"downgrade of {graph.describe(failure.revision)} fails: {reason(failure)}",
         effect="A deployment with this revision cannot be rolled back.",
         remedy="correct downgrade(); if there is no way back, let it raise NotImplementedError,"
         " or name\n"
@@ -70,7 +81,7 @@ def upgrade_back_failed(graph: RevisionGraph, failure: MigrationFailed) -> Findi
         failure.revision,
         "upgrade-failed",
         f"upgrade to {graph.describe(failure.revision)}, after its downgrade, fails:"
-        f" {first_line(failure.__cause__)}",
+        f" {reason(failure)}",
         effect="A database that was rolled back, or that is older, cannot be brought to head.",
         remedy="correct upgrade(), or downgrade() if that leaves something behind.",
     )
@@ -95,8 +106,7 @@ def failed_behind(
     return Finding(
         NAME,
         "not-checked",
-        f"revision {graph.describe(failure.revision)} could not be checked:"
-        f" {first_line(failure.__cause__)}",
+        f"revision {graph.describe(failure.revision)} could not be checked: {reason(failure)}",
         _due_to(missing),
         f"correct {missing[0]} first.",
         severity=Severity.SKIPPED,
@@ -163,6 +173,7 @@ def _difference(
     *,
     second_step: str,
     way: str,
+    backend: Backend,
     dialect: Dialect,
 ) -> Finding:
     subject = f"{way} of {graph.describe(revision)}"
@@ -171,7 +182,7 @@ def _difference(
     name = found.object.name
     if found.before is None:
         rule, message = "round-trip-leftover", f"{subject} leaves {found.object} behind"
-        remedy = f"remove it in {way}(): {removal(found, dialect)}"
+        remedy = f"remove it in {way}(): {removal(found, backend, dialect)}"
     elif found.after is None:
         rule, message = "round-trip-missing", f"{subject} does not bring back {found.object}"
         remedy = f"create {name} again in {way}(), as it was before."
@@ -185,7 +196,7 @@ def _difference(
 _STAYS = "so that databases which went back differ from those which did not"
 
 
-def removal(found: Difference, dialect: Dialect) -> str:
+def removal(found: Difference, backend: Backend, dialect: Dialect) -> str:
     """Return the Alembic code that removes an object, or say how where there is none."""
     kind, name = found.object
     owner, _, own = name.rpartition(".")
@@ -197,20 +208,35 @@ def removal(found: Difference, dialect: Dialect) -> str:
     if kind == "index":
         return f"op.drop_index({_quoted(own)}, table_name={_quoted(table)}{_schema(schema)})"
     if kind.endswith(("constraint", "key")):
-        return _removal_of_constraint(own, table, schema, dialect)
+        return _removal_of_constraint(found, backend)
     if kind == "enum":
         return f"sa.Enum(name={_quoted(own)}{_schema(owner)}).drop(op.get_bind())"
     statement = f"DROP {'TYPE' if kind.endswith('type') else kind.upper()}"
     if kind not in ("trigger", "policy", "rule"):
         return f"op.execute({_quoted(f'{statement} {_sql_name(name, dialect)}')})"
-    # SQLite's triggers have names of their own; elsewhere these are named by their tables.
-    place = f" ON {_sql_name(owner, dialect)}" if dialect.supports_alter else ""
+    place = f" ON {_sql_name(owner, dialect)}" if backend.has_triggers_by_table else ""
     return f"op.execute({_quoted(f'{statement} {_sql_name(own, dialect)}{place}')})"
 
 
-def _removal_of_constraint(name: str, table: str, schema: str, dialect: Dialect) -> str:
-    if dialect.supports_alter:
-        return f"op.drop_constraint({_quoted(name)}, {_quoted(table)}{_schema(schema)})"
+_CONSTRAINT_TYPES = {
+    "primary key": "primary",
+    "foreign key": "foreignkey",
+    "unique constraint": "unique",
+    "check constraint": "check",
+}
+"""Alembic's words; some databases have a statement of its own for each."""
+
+
+def _removal_of_constraint(found: Difference, backend: Backend) -> str:
+    kind, path = found.object
+    owner, _, name = path.rpartition(".")
+    schema, _, table = owner.rpartition(".")
+    if (found.after or {}).get("level") == "column":
+        return f"it belongs to the column, so define that again without it: {table}.{name}"
+    if backend.has_alter_constraint:
+        type_ = _CONSTRAINT_TYPES.get(kind)
+        typed = f", type_={_quoted(type_)}" if type_ else ""
+        return f"op.drop_constraint({_quoted(name)}, {_quoted(table)}{typed}{_schema(schema)})"
     batch = f"op.batch_alter_table({_quoted(table)}"
     if name.startswith("("):
         return f"it has no name, so rebuild {table} without it: {batch}, copy_from=...)"

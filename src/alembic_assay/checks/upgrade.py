@@ -34,6 +34,7 @@ def check_upgrade(project: Project) -> list[Finding]:
 def upgrade_database(project: Project, url: URL) -> list[Finding]:
     """Bring an empty database of our own to the heads, and return why that failed, if it did."""
     graph = project.graph()
+    project.lay_baseline(url)
     with project.environment(url, graph) as environment:
         try:
             project.migrate(environment)

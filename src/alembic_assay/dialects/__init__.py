@@ -8,21 +8,37 @@ from sqlalchemy import URL
 
 from alembic_assay.config import mask
 from alembic_assay.dialects.base import IMMEDIATE, Backend, Lock, connection_url, unreachable
+from alembic_assay.dialects.likeness import Likeness, Objects
 from alembic_assay.exceptions import UnsupportedDatabase
 
-__all__ = ["IMMEDIATE", "Backend", "Lock", "connection_url", "get_backend", "unreachable"]
+__all__ = [
+    "IMMEDIATE",
+    "Backend",
+    "Likeness",
+    "Lock",
+    "Objects",
+    "connection_url",
+    "get_backend",
+    "unreachable",
+]
 
-_NAMES = ("postgresql", "sqlite")
+_PACKAGES = {
+    "mariadb": "mysql",
+    "mysql": "mysql",
+    "postgresql": "postgresql",
+    "sqlite": "sqlite",
+}
+"""By the names with which URLs begin."""
 
 
 def get_backend(url: URL) -> Backend:
     """Return the backend for a URL. Raises ``UnsupportedDatabase`` where there is none."""
     name = url.get_backend_name()
-    if name not in _NAMES:
+    if name not in _PACKAGES:
         raise UnsupportedDatabase(
             f'the database "{name}" is not supported',
             effect=f"{mask(url)} can be neither migrated nor checked.",
-            help=f"supported are: {', '.join(_NAMES)}.",
+            help=f"supported are: {', '.join(_PACKAGES)}.",
         )
-    backend: Backend = importlib.import_module(f"{__name__}.{name}").BACKEND
+    backend: Backend = importlib.import_module(f"{__name__}.{_PACKAGES[name]}").BACKEND
     return backend

@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
-from sqlalchemy import URL, Connection, Dialect, Engine, create_engine
+from sqlalchemy import URL, Connection, Dialect, Engine, MetaData, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from alembic_assay.catalog import Snapshot
 from alembic_assay.config import mask
+from alembic_assay.dialects.likeness import Likeness, Objects
 from alembic_assay.exceptions import (
     DatabaseUnreachable,
     UnsupportedDatabase,
@@ -66,8 +67,20 @@ class Backend(ABC):
     context_options: ClassVar[Mapping[str, Any]] = {}
     """What Alembic's ``context.configure()`` must be told for real transactions."""
 
+    has_alter_constraint: ClassVar[bool] = True
+    """Whether constraints come and go by ALTER TABLE; else the table must be made anew."""
+
+    has_triggers_by_table: ClassVar[bool] = False
+    """Whether the name of a trigger is only one in its table, and is said with that."""
+
     extra: ClassVar[str] = ""
     """The extra of this distribution that installs a driver, where one must be installed."""
+
+    reads_all_schemas: ClassVar[bool] = True
+    """Whether ``read_catalog`` sees tables of other schemas than the default one."""
+
+    schemas_are_databases: ClassVar[bool] = False
+    """Whether a table of another schema is one of another database, and so of somebody else's."""
 
     # -- URLs and engines
 
@@ -105,6 +118,13 @@ class Backend(ABC):
             return self.make_engine(url).connect()
         except DBAPIError as error:
             raise unreachable(url, error) from error
+
+    @abstractmethod
+    def connect_read_only(self, url: URL) -> Connection:
+        """Return a connection on which the database itself refuses every change.
+
+        Raises ``DatabaseUnreachable``, also where there is no such database.
+        """
 
     @abstractmethod
     def is_same_database(self, one: URL, other: URL) -> bool:
@@ -164,7 +184,7 @@ class Backend(ABC):
 
     @abstractmethod
     def clone(self, source: URL, name: str) -> URL:
-        """Copy a database of our own, to which nobody is connected, as another of our own."""
+        """Copy a database of our own, which nobody uses any more, as another of our own."""
 
     @abstractmethod
     def drop(self, url: URL) -> None:
@@ -175,12 +195,25 @@ class Backend(ABC):
         connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
         connection.commit()
 
-    def carry_session(self, theirs: Connection, ours: Connection) -> None:
-        """Set on ``ours`` what env.py has set on the session of its own connection.
+    def session_settings(self, connection: Connection) -> Mapping[str, str]:
+        """Return what env.py may have set on its session and tables depend on; by default nothing.
 
-        Each is left in the transaction that it was in, or in none. By default there is nothing.
+        The connection is left in the transaction that it was in, or in none.
         """
-        del theirs, ours
+        del connection
+        return {}
+
+    def apply_session_settings(self, connection: Connection, settings: Mapping[str, str]) -> None:
+        """Set on a session what ``session_settings`` returned of another."""
+        del connection, settings
+
+    def is_savepoint_gone(self, error: Exception) -> bool:
+        """Whether a driver's error says that a savepoint is not there any more.
+
+        That is so where DDL, or another statement, has committed the transaction around it.
+        """
+        del error
+        return False
 
     # -- the catalogue
 
@@ -207,11 +240,76 @@ class Backend(ABC):
         is left open.
         """
 
+    # -- the models beside the migrations
+
+    def match_defaults(self, url: URL, other: URL) -> None:
+        """Give to a new database of our own what tables inherit from the database ``other``.
+
+        That is its character set and collation, where tables take them from their database.
+        """
+        del url, other
+
+    def prepare_for_models(self, connection: Connection, metadatas: Sequence[MetaData]) -> bool:
+        """Make in a database of our own what ``create_all`` expects to be there; and commit.
+
+        Return whether anything was made, so that what has failed may be tried again.
+        """
+        del connection, metadatas
+        return False
+
+    def clear_for_models(self, connection: Connection, metadatas: Sequence[MetaData]) -> None:
+        """Drop in a database of our own all tables, and whatever else the models make; and commit.
+
+        What only the migrations make stays: functions, types, extensions. Raises
+        ``NotImplementedError`` where that cannot be told apart.
+        """
+        raise NotImplementedError
+
+    def make_way_for_models(self, connection: Connection, error: Exception) -> bool:
+        """Drop what stood in the way of ``create_all``, by its ``error``; and commit.
+
+        Return whether anything was dropped, so that it may be tried again.
+        """
+        del connection, error
+        return False
+
+    def is_refused_in_transaction(self, error: Exception) -> bool:
+        """Whether a statement failed only as it was in a transaction."""
+        del error
+        return False
+
+    def folded(self, name: str) -> str:
+        """Return a name as the database compares it: in one case, where that is all the same."""
+        return name
+
+    def rename_sql(self, kind: str, table: str, name: str, new_name: str) -> str | None:
+        """Return what renames a constraint or an index, if anything does.
+
+        The names are quoted; that of the table and of an index are with their schema.
+        """
+        del kind, table, name, new_name
+        return None
+
+    def type_change_options(
+        self, connection: Connection, column: str, there: str, wanted: str
+    ) -> Mapping[str, str]:
+        """Return what ``op.alter_column`` must be told to make one type of a column another.
+
+        ``column`` is quoted, the types are as the catalogue has them. By default it is nothing.
+        """
+        del connection, column, there, wanted
+        return {}
+
+    def likeness(self, scratch: Connection, models: Objects, migrated: Objects) -> Likeness:
+        """Return what means the same in two databases of this kind; see ``Likeness``."""
+        return Likeness(scratch, models, migrated)
+
     def _with_driver(self, url: URL, drivers: tuple[str, ...]) -> URL:
         own = url.get_driver_name()
         missing: ModuleNotFoundError | None = None
         for driver in (own, *drivers) if own in drivers else drivers:
-            candidate = url.set(drivername=f"{self.name}+{driver}")
+            # With the name in the URL, as MariaDB's has a dialect of its own.
+            candidate = url.set(drivername=f"{url.get_backend_name()}+{driver}")
             try:
                 candidate.get_dialect().import_dbapi()
             except ModuleNotFoundError as error:
@@ -254,7 +352,8 @@ def connection_url(dialect: Dialect, arguments: Sequence[Any], keywords: Mapping
     database = next((str(name) for name in named if name), None)
     if database is None and arguments and arguments[0]:
         database = str(arguments[0])
-    host, port = keywords.get("host") or keywords.get("unix_socket"), keywords.get("port")
+    # A socket goes before the host, which is then only named for the certificate.
+    host, port = keywords.get("unix_socket") or keywords.get("host"), keywords.get("port")
     return URL.create(
         dialect.name,
         host=str(host) if host else None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alembic_assay.checks import CHECKS
+from alembic_assay.checks import CHECKS, USUAL
 from alembic_assay.exceptions import AssayError, FindingsDetected
 from alembic_assay.findings import Finding, Severity, errors
 from alembic_assay.project import Project
@@ -20,7 +20,7 @@ NODE = "alembic-assay"
 def make_items(session: pytest.Session, items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Return an item for each check, which needs no test file."""
     collector = _Checks.from_parent(_common_parent(session, items), name=NODE, nodeid=NODE)
-    return [_CheckItem.from_parent(collector, name=name, callobj=_test_of(name)) for name in CHECKS]
+    return [_CheckItem.from_parent(collector, name=name, callobj=_test_of(name)) for name in USUAL]
 
 
 def raise_for(findings: Sequence[Finding]) -> None:

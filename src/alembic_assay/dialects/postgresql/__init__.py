@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy_utils import create_database
@@ -23,15 +23,27 @@ from alembic_assay.dialects.base import (
     refuse_to_drop,
     unreachable,
 )
+from alembic_assay.dialects.likeness import Likeness, Objects
 from alembic_assay.dialects.postgresql.catalog import read_catalog
+from alembic_assay.dialects.postgresql.likeness import PostgreSQLLikeness
+from alembic_assay.dialects.postgresql.models import (
+    clear_for_models,
+    make_way_for_models,
+    prepare_for_models,
+)
+from alembic_assay.dialects.postgresql.sqlstates import (
+    ACTIVE_TRANSACTION,
+    DUPLICATE_DATABASE,
+    UNIQUE_VIOLATION,
+    sqlstate,
+)
+from alembic_assay.dialects.postgresql.type_changes import type_change_options
 from alembic_assay.exceptions import (
     DatabaseUnreachable,
     LockLost,
     ServerUnavailable,
     first_line,
 )
-
-DUPLICATE_DATABASE, UNIQUE_VIOLATION = "42P04", "23505"
 
 
 class PostgreSQL(Backend):
@@ -41,9 +53,16 @@ class PostgreSQL(Backend):
     sync_drivers = ("psycopg", "psycopg2", "pg8000")
     async_drivers = ("psycopg", "asyncpg")
     extra = "postgresql"
+    has_triggers_by_table = True
 
     def is_same_database(self, one: URL, other: URL) -> bool:
         return self._place(one) == self._place(other)
+
+    def connect_read_only(self, url: URL) -> Connection:
+        connection = self.connect(url)
+        connection.exec_driver_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+        connection.commit()
+        return connection
 
     def ensure_database(self, url: URL) -> None:
         if self.exists(url):
@@ -52,7 +71,7 @@ class PostgreSQL(Backend):
             create_database(self.sync_url(url))
         except DBAPIError as error:
             # Another process was faster: both ways in which the server says so.
-            if _sqlstate(error) not in (DUPLICATE_DATABASE, UNIQUE_VIOLATION):
+            if sqlstate(error) not in (DUPLICATE_DATABASE, UNIQUE_VIOLATION):
                 raise DatabaseUnreachable(
                     f"the database {url.database} does not exist and cannot be created:"
                     f" {first_line(error)}",
@@ -144,9 +163,16 @@ class PostgreSQL(Backend):
         return url
 
     def clone(self, source: URL, name: str) -> URL:
-        url = source.set(database=name)
+        url, server = source.set(database=name), source.set(database="postgres")
+        # The server refuses to copy a database in use, and an env.py may well keep a connection in
+        # the pool of its engine.
+        self._ask(
+            server,
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = :name",
+            name=source.database,
+        )
         create_database(url, template=source.database)
-        self._mark(source.set(database="postgres"), name)
+        self._mark(server, name)
         return url
 
     def drop(self, url: URL) -> None:
@@ -166,14 +192,21 @@ class PostgreSQL(Backend):
         # A connection that a test forgot would keep the database, and so leave it behind.
         self._alter(server, "DROP DATABASE {} WITH (FORCE)", str(url.database))
 
-    def carry_session(self, theirs: Connection, ours: Connection) -> None:
+    def session_settings(self, connection: Connection) -> Mapping[str, str]:
         # Alembic's recipe for a schema per tenant sets the search path of env.py's connection.
         # https://alembic.sqlalchemy.org/en/latest/cookbook.html#rudimental-schema-level-multi-tenancy-for-postgresql-databases
-        path, own = _search_path(theirs), _search_path(ours)
-        if path != own:
-            ours.execute(_SET_SEARCH_PATH, {"path": path})
-            ours.commit()
-            ours.dialect.default_schema_name = theirs.dialect.default_schema_name
+        return {"search_path": _search_path(connection)}
+
+    def apply_session_settings(self, connection: Connection, settings: Mapping[str, str]) -> None:
+        path = settings.get("search_path")
+        if path is None or path == _search_path(connection):
+            return
+        was_in_transaction = connection.in_transaction()
+        connection.execute(_SET_SEARCH_PATH, {"path": path})
+        schema = connection.exec_driver_sql("SELECT current_schema()").scalar()
+        connection.dialect.default_schema_name = schema
+        if not was_in_transaction:
+            connection.commit()
 
     @contextmanager
     def catalog_reader(self, connection: Connection) -> Iterator[Connection]:
@@ -194,6 +227,31 @@ class PostgreSQL(Backend):
         previous: Snapshot | None = None,
     ) -> Snapshot:
         return read_catalog(connection, version_table=version_table, previous=previous)
+
+    def prepare_for_models(self, connection: Connection, metadatas: Sequence[MetaData]) -> bool:
+        return prepare_for_models(connection, metadatas)
+
+    def clear_for_models(self, connection: Connection, metadatas: Sequence[MetaData]) -> None:
+        clear_for_models(connection, metadatas)
+
+    def make_way_for_models(self, connection: Connection, error: Exception) -> bool:
+        return make_way_for_models(connection, error)
+
+    def is_refused_in_transaction(self, error: Exception) -> bool:
+        return isinstance(error, DBAPIError) and sqlstate(error) == ACTIVE_TRANSACTION
+
+    def rename_sql(self, kind: str, table: str, name: str, new_name: str) -> str:
+        if kind == "index":
+            return f"ALTER INDEX {name} RENAME TO {new_name}"
+        return f"ALTER TABLE {table} RENAME CONSTRAINT {name} TO {new_name}"
+
+    def type_change_options(
+        self, connection: Connection, column: str, there: str, wanted: str
+    ) -> Mapping[str, str]:
+        return type_change_options(connection, column, there, wanted)
+
+    def likeness(self, scratch: Connection, models: Objects, migrated: Objects) -> Likeness:
+        return PostgreSQLLikeness(scratch, models, migrated)
 
     def _require_reachable(self, server: URL) -> None:
         try:
@@ -313,7 +371,3 @@ def _search_path(connection: Connection) -> str:
     if not was_in_transaction:
         connection.rollback()
     return path
-
-
-def _sqlstate(error: DBAPIError) -> str | None:
-    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)

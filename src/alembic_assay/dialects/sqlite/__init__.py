@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,13 +12,22 @@ from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock, Timeout
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from alembic_assay.catalog import Snapshot
+from alembic_assay.config import mask
 from alembic_assay.dialects.base import IMMEDIATE, Backend, Lock, refuse_to_drop
+from alembic_assay.dialects.likeness import Likeness, Objects
 from alembic_assay.dialects.sqlite.catalog import read_catalog
-from alembic_assay.exceptions import DatabaseUnreachable, LockUnavailable, NotADatabase
+from alembic_assay.dialects.sqlite.likeness import SQLiteLikeness
+from alembic_assay.dialects.sqlite.names import fold
+from alembic_assay.exceptions import (
+    DatabaseUnreachable,
+    LockUnavailable,
+    NotADatabase,
+    UsageError,
+)
 
 OWN_MARK = 0x41535359
 """``PRAGMA application_id`` of the toolkit's own databases; it travels with the copies."""
@@ -30,8 +39,10 @@ class SQLite(Backend):
     name = "sqlite"
     sync_drivers = ("pysqlite",)
     async_drivers = ("aiosqlite",)
+    reads_all_schemas = False  # another schema is another file, which env.py must attach
     # Alembic takes SQLite's DDL for non-transactional, as the driver leaves it by default.
     context_options: ClassVar[Mapping[str, Any]] = {"transactional_ddl": True}
+    has_alter_constraint = False
 
     def make_engine(self, url: URL) -> Engine:
         """Return an engine whose transactions are real: ``BEGIN IMMEDIATE``, DDL included.
@@ -51,6 +62,18 @@ class SQLite(Backend):
         engine = self.make_engine(url)
         event.listen(engine, "connect", _trade_safety_for_speed)
         return engine
+
+    def connect_read_only(self, url: URL) -> Connection:
+        path = database_path(url)
+        if path is None:
+            raise UsageError(
+                f"{mask(url)} is a database in memory",
+                effect="It is empty for everyone but the connection that made it.",
+                help="name a file: sqlite:///path/to/file.db",
+            )
+        return self.connect(
+            url.set(database=path.as_uri()).update_query_dict({"mode": "ro", "uri": "true"})
+        )
 
     def is_same_database(self, one: URL, other: URL) -> bool:
         if one.get_backend_name() != self.name or other.get_backend_name() != self.name:
@@ -95,9 +118,11 @@ class SQLite(Backend):
             (except_for[1],),
         ).scalars()
         quote = connection.dialect.identifier_preparer.quote_identifier
+        selects = [f"SELECT 1 FROM {quote(table)}" for table in tables.all()]
+        # One statement for many, but not for all: https://www.sqlite.org/limits.html allows 500.
         return any(
-            connection.exec_driver_sql(f"SELECT 1 FROM {quote(table)} LIMIT 1").first()
-            for table in tables.all()
+            connection.exec_driver_sql(" UNION ALL ".join(selects[first : first + 100])).first()
+            for first in range(0, len(selects), 100)
         )
 
     def make_lock(self, connection: Connection, name: str) -> Lock:
@@ -150,6 +175,23 @@ class SQLite(Backend):
         previous: Snapshot | None = None,
     ) -> Snapshot:
         return read_catalog(connection, version_table=version_table, previous=previous)
+
+    def folded(self, name: str) -> str:
+        return fold(name)
+
+    def clear_for_models(self, connection: Connection, metadatas: Sequence[MetaData]) -> None:
+        # Views stay: what they read is made anew.
+        tables = connection.exec_driver_sql(
+            "SELECT name FROM sqlite_master WHERE type = 'table'"
+            " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        ).scalars()
+        quote = connection.dialect.identifier_preparer.quote_identifier
+        for table in tables.all():
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quote(table)}")
+        connection.commit()
+
+    def likeness(self, scratch: Connection, models: Objects, migrated: Objects) -> Likeness:
+        return SQLiteLikeness(scratch, models, migrated)
 
 
 BACKEND = SQLite()

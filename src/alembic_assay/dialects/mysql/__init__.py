@@ -1,0 +1,315 @@
+"""MySQL and MariaDB: a server with databases, DDL that commits at once, named locks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from alembic_assay.catalog import Snapshot
+from alembic_assay.config import mask
+from alembic_assay.dialects.base import (
+    OWN_MARK,
+    Backend,
+    Lock,
+    connection_url,
+    refuse_to_drop,
+    unreachable,
+)
+from alembic_assay.dialects.likeness import Likeness, Objects
+from alembic_assay.dialects.mysql.catalog import read_catalog
+from alembic_assay.dialects.mysql.clone import clone_database
+from alembic_assay.dialects.mysql.likeness import MySQLLikeness
+from alembic_assay.dialects.mysql.lock import NamedLock
+from alembic_assay.dialects.mysql.models import clear_for_models, make_way_for_models
+from alembic_assay.dialects.mysql.queries import DEFAULTS, MARK
+from alembic_assay.dialects.mysql.script import split_script
+from alembic_assay.dialects.mysql.tokens import quote
+from alembic_assay.exceptions import (
+    DatabaseUnreachable,
+    ServerUnavailable,
+    UsageError,
+    first_line,
+)
+
+UNKNOWN_DATABASE, NO_SUCH_THREAD, NO_SUCH_SAVEPOINT = 1049, 1094, 1305
+
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+SETTINGS = (
+    "default_storage_engine",
+    "foreign_key_checks",
+    "innodb_lock_wait_timeout",
+    "lock_wait_timeout",
+    "sql_mode",
+    "time_zone",
+    "unique_checks",
+)
+"""The variables of a session that change what DDL does, or how long it waits."""
+
+
+class MySQL(Backend):
+    """MySQL and MariaDB, whose URLs may begin with either name."""
+
+    name = "mysql"
+    sync_drivers = ("pymysql", "mysqldb", "mariadbconnector", "mysqlconnector")
+    async_drivers = ("aiomysql", "asyncmy")
+    extra = "mysql"
+    schemas_are_databases = True
+
+    def make_own_engine(self, url: URL) -> Engine:
+        url = self.sync_url(url)
+        return create_engine(url, poolclass=NullPool, connect_args=_fast_arguments(url))
+
+    def connect_read_only(self, url: URL) -> Connection:
+        connection = self.connect(url)
+        connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+        connection.commit()
+        return connection
+
+    def is_same_database(self, one: URL, other: URL) -> bool:
+        return self._place(one) == self._place(other)
+
+    def ensure_database(self, url: URL) -> None:
+        if self.exists(url):
+            return
+        try:
+            # With the server's own character set; another process may be faster.
+            self._run(url, f"CREATE DATABASE IF NOT EXISTS {quote(str(url.database))}")
+        except DBAPIError as error:
+            raise DatabaseUnreachable(
+                f"the database {url.database} does not exist and cannot be created:"
+                f" {first_line(error)}",
+                effect=f"There is nothing to migrate at {mask(url)}.",
+                help=f"create it, or give the user the right to: GRANT CREATE ON"
+                f" {quote(str(url.database))}.* TO …",
+            ) from error
+
+    def exists(self, url: URL) -> bool:
+        if not url.database:
+            raise UsageError(
+                f"{mask(url)} names no database",
+                effect="A server has many, and nothing says which one is meant.",
+                help="write its name behind the host: mysql+pymysql://user:password@host/shop",
+            )
+        try:
+            with self.make_engine(url).connect():
+                return True
+        except DBAPIError as error:
+            if _code(error.orig) == UNKNOWN_DATABASE:
+                return False
+            raise unreachable(url, error) from error
+
+    def has_tables(self, connection: Connection, *, except_for: tuple[str | None, str]) -> bool:
+        return any(
+            name != except_for[1] and type_ != "SEQUENCE"
+            for name, type_ in connection.exec_driver_sql("SHOW FULL TABLES")
+        )
+
+    def has_rows(self, connection: Connection, *, except_for: tuple[str | None, str]) -> bool:
+        # The server's own numbers of rows are estimates.
+        queries = [
+            f"EXISTS (SELECT 1 FROM {quote(name)})"
+            for name, type_ in connection.exec_driver_sql("SHOW FULL TABLES")
+            if name != except_for[1] and type_ not in ("VIEW", "SEQUENCE")
+        ]
+        options = {"no_parameters": True}
+        query = f"SELECT {' OR '.join(queries) or '0'}"
+        return bool(connection.exec_driver_sql(query, execution_options=options).scalar())
+
+    def make_lock(self, connection: Connection, name: str) -> Lock:
+        return NamedLock(connection, name)
+
+    @contextmanager
+    def serve(self, url: URL, folder: Path | None) -> Iterator[tuple[URL, str]]:
+        host = url.host or url.query.get("host") or url.query.get("unix_socket")
+        if not host:
+            raise ServerUnavailable(
+                "there is no MySQL or MariaDB server to make databases on",
+                effect="The project runs on MySQL or MariaDB; another database would prove nothing"
+                " about it.",
+                help=f"name a server: ASSAY_URL={url.get_backend_name()}+pymysql://"
+                "user:password@host/",
+            )
+        server = self.sync_url(url)
+        try:
+            self._run(server, "SELECT 1")
+        except DBAPIError as error:
+            raise unreachable(url, error) from error
+        yield server, f"the server at {host}"
+
+    def create(self, server: URL, name: str) -> URL:
+        url = self.sync_url(server).set(database=name)
+        try:
+            self._run(url, f"CREATE DATABASE {quote(name)}")
+        except DBAPIError as error:
+            raise _not_allowed(server, error) from error
+        try:
+            # MySQL has no comments on databases; and a mark that names its database is worth
+            # nothing in a copy of that.
+            self._run(
+                url,
+                f"CREATE PROCEDURE {quote(name)}.{MARK}() COMMENT '{OWN_MARK}: {name}' BEGIN END",
+            )
+        except DBAPIError as error:
+            self._run(url, f"DROP DATABASE {quote(name)}")
+            raise _not_allowed(server, error) from error
+        return url
+
+    def clone(self, source: URL, name: str) -> URL:
+        url = self.create(source, name)
+        with (
+            self.make_own_engine(source).connect() as theirs,
+            self.make_own_engine(url).connect() as ours,
+        ):
+            clone_database(theirs, ours)
+        return url
+
+    def drop(self, url: URL) -> None:
+        name = str(url.database)
+        with self._server_engine(url).connect() as connection:
+            known = "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = :name"
+            if not connection.execute(text(known), {"name": name}).first():
+                return
+            mark = (
+                "SELECT ROUTINE_COMMENT FROM information_schema.ROUTINES"
+                " WHERE ROUTINE_SCHEMA = :name AND ROUTINE_NAME = :mark"
+            )
+            found = connection.execute(text(mark), {"name": name, "mark": MARK}).scalar()
+            if found != f"{OWN_MARK}: {name}":
+                refuse_to_drop(url)
+            # A transaction that a test forgot would keep the database, and let this wait for a day.
+            _end_idle_sessions(connection, name)
+            connection.exec_driver_sql(f"DROP DATABASE {quote(name)}")
+
+    def run_script(self, connection: Connection, sql: str) -> None:
+        # The driver's execute() takes one statement.
+        for statement in split_script(sql):
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+        connection.commit()
+
+    def session_settings(self, connection: Connection) -> Mapping[str, str]:
+        was_in_transaction = connection.in_transaction()
+        columns = ", ".join(f"@@SESSION.{name} AS {name}" for name in SETTINGS)
+        found = connection.exec_driver_sql(f"SELECT {columns}").mappings().one()
+        if not was_in_transaction:
+            connection.rollback()
+        return {name: str(value) for name, value in found.items()}
+
+    def apply_session_settings(self, connection: Connection, settings: Mapping[str, str]) -> None:
+        was_in_transaction = connection.in_transaction()
+        own = self.session_settings(connection)
+        for name, value in settings.items():
+            if value != own[name]:
+                # A number in quotes would be refused.
+                literal = value if value.isdigit() else f"'{value}'"
+                connection.exec_driver_sql(f"SET SESSION {name} = {literal}")
+        if not was_in_transaction:
+            connection.rollback()
+
+    def is_savepoint_gone(self, error: Exception) -> bool:
+        return _code(error) == NO_SUCH_SAVEPOINT
+
+    def read_catalog(
+        self,
+        connection: Connection,
+        *,
+        version_table: tuple[str | None, str],
+        previous: Snapshot | None = None,
+    ) -> Snapshot:
+        return read_catalog(connection, version_table=version_table, previous=previous)
+
+    def match_defaults(self, url: URL, other: URL) -> None:
+        with self.make_engine(other).connect() as theirs:
+            charset, collation = theirs.exec_driver_sql(DEFAULTS).one()
+        # Another server may have a collation that ours has not; the tables will tell.
+        with suppress(DBAPIError):
+            self._run(
+                url,
+                f"ALTER DATABASE {quote(str(url.database))}"
+                f" CHARACTER SET {charset} COLLATE {collation}",
+            )
+
+    def clear_for_models(self, connection: Connection, metadatas: Sequence[MetaData]) -> None:
+        clear_for_models(connection, metadatas)
+
+    def make_way_for_models(self, connection: Connection, error: Exception) -> bool:
+        if not isinstance(error, DBAPIError):
+            return False
+        return make_way_for_models(connection, _code(error.orig), error.statement or "")
+
+    def likeness(self, scratch: Connection, models: Objects, migrated: Objects) -> Likeness:
+        return MySQLLikeness(scratch, models, migrated)
+
+    def _run(self, url: URL, statement: str) -> None:
+        with self._server_engine(url).connect() as connection:
+            connection.exec_driver_sql(statement)
+
+    def _server_engine(self, url: URL) -> Engine:
+        """Return an engine on the server of a database, in none of its databases."""
+        server = self.sync_url(url).set(database="")
+        return create_engine(
+            server,
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            connect_args=_fast_arguments(server),
+        )
+
+    def _place(self, url: URL) -> tuple[str, str, int, str]:
+        """Return backend, host, port and database, as the driver would get them."""
+        if url.get_backend_name() not in ("mysql", "mariadb"):
+            return url.get_backend_name(), "", 0, ""
+        dialect = url.get_dialect()()
+        reached = connection_url(dialect, *dialect.create_connect_args(url))
+        host = reached.host or "localhost"
+        host = "localhost" if host in LOCAL_HOSTS else host
+        return self.name, host, reached.port or 3306, reached.database or ""
+
+
+BACKEND = MySQL()
+
+
+def _fast_arguments(url: URL) -> dict[str, Any]:
+    """Return what spares a connection to this machine the encryption, where that is safe.
+
+    PyMySQL reads all certificates of the system for each one. Without encryption it can prove a
+    password to some servers only with the package ``cryptography``.
+    """
+    is_ours_to_say = url.get_driver_name() == "pymysql" and url.host in LOCAL_HOSTS
+    if not is_ours_to_say or any(key.startswith("ssl") for key in url.query):
+        return {}
+    if url.password and find_spec("cryptography") is None:
+        return {}
+    return {"ssl_disabled": True}
+
+
+def _code(error: BaseException | None) -> object:
+    """Return the number of a driver's error, which it may or may not have as an attribute."""
+    arguments = error.args if error is not None else ()
+    return getattr(error, "errno", None) or (arguments[0] if arguments else None)
+
+
+def _not_allowed(server: URL, error: DBAPIError) -> ServerUnavailable:
+    return ServerUnavailable(
+        f"no database can be made on {mask(server)}: {first_line(error)}",
+        effect="The checks and the fixtures need databases of their own; none was made.",
+        help="give the user the right to: GRANT ALL ON `assay\\_%`.* TO …",
+    )
+
+
+def _end_idle_sessions(connection: Connection, database: str) -> None:
+    # While a session of anybody reads information_schema, it is shown in one database after the
+    # other: only where it does nothing it is sure to be in its own.
+    for session in connection.exec_driver_sql("SHOW PROCESSLIST").mappings().all():
+        if session["db"] == database and session["Command"] == "Sleep":
+            try:
+                connection.exec_driver_sql(f"KILL {session['Id']}")
+            except DBAPIError as error:
+                if _code(error.orig) != NO_SUCH_THREAD:
+                    raise

@@ -1,0 +1,45 @@
+"""Whether two constants put the same value into a column."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult
+from sqlalchemy.exc import DBAPIError
+
+from alembic_assay.dialects.mysql.tokens import QUOTED
+
+_CONSTANT = re.compile(
+    rf"(?i:{QUOTED}|0x[0-9a-f]+|[bx]'[0-9a-f]*'|_\w+(?=')|\d+(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+"
+    r"|true|false|null|not|and|or|date|timestamp|[-+*/%()=<>, ]|\s)+",
+)
+_PROBE = "`alembic-assay constant`"
+
+
+def is_same_constant(scratch: Connection, type_: str, one: str, other: str) -> bool:
+    """Whether two defaults of a column of this type are made of literals alone, and the same.
+
+    They are tried in a temporary table of ``scratch``, as the type of a column decides what becomes
+    of a literal. Nothing else is run.
+    """
+    if "`" in one + other or not (_CONSTANT.fullmatch(one) and _CONSTANT.fullmatch(other)):
+        return False
+    columns = f"one {type_} DEFAULT ({one}), other {type_} DEFAULT ({other})"
+    try:
+        _run(scratch, f"CREATE TEMPORARY TABLE {_PROBE} ({columns})")
+    except DBAPIError:  # a value that the type does not take
+        return False
+    try:
+        _run(scratch, f"INSERT INTO {_PROBE} () VALUES ()")
+        # As bytes: to most collations "a" and "A" are equal.
+        query = f"SELECT CAST(one AS BINARY) <=> CAST(other AS BINARY) FROM {_PROBE}"
+        return bool(_run(scratch, query).scalar())
+    except DBAPIError:  # or one that it takes only where nobody is strict
+        return False
+    finally:
+        _run(scratch, f"DROP TEMPORARY TABLE {_PROBE}")
+
+
+def _run(connection: Connection, sql: str) -> CursorResult[Any]:
+    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})

@@ -1,0 +1,84 @@
+"""A named lock of the server, held by the session that migrates."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import nullcontext
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from alembic_assay.dialects.base import Lock
+from alembic_assay.exceptions import LockLost, LockUnavailable, first_line
+
+
+class NamedLock(Lock):
+    """What ``GET_LOCK`` takes: it outlives transactions, and the implicit commits of DDL.
+
+    The names are those of the whole server, of 64 characters at most, and on MySQL the same in
+    upper and lower case; so they have the database in them, as a digest.
+    https://mariadb.com/kb/en/get_lock/
+    """
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection = connection
+        database = str(self._scalar("SELECT DATABASE()")).lower()
+        digest = hashlib.blake2b(f"{database}\0{name}".encode(), digest_size=16).hexdigest()
+        self._name = f"alembic-assay-{digest}"
+        self.description = f"named lock {self._name}"
+
+    def try_acquire(self) -> bool:
+        # Without a wait in the server, which nobody could end, and in no transaction that stays
+        # open: Alembic would take it for the caller's and commit nothing.
+        cause: DBAPIError | None = None
+        taken = None
+        try:
+            taken = self._scalar(f"SELECT GET_LOCK('{self._name}', 0)")
+        except DBAPIError as error:
+            cause = error
+        if taken is None:
+            reason = first_line(cause) if cause else "GET_LOCK returned NULL"
+            raise LockUnavailable(
+                f"the {self.description} cannot be taken: {reason}",
+                effect="Without it two processes could migrate at once; nothing was changed.",
+                help="connect to a server that has GET_LOCK: not to a cluster that forbids it, nor"
+                " through a proxy that shares sessions.",
+            ) from cause
+        return bool(taken)
+
+    def is_held(self) -> bool:
+        try:
+            return bool(self._scalar(f"SELECT IS_USED_LOCK('{self._name}') = CONNECTION_ID()"))
+        except SQLAlchemyError:
+            return False  # the session is gone, and the lock with it
+
+    def release(self) -> None:
+        cause: SQLAlchemyError | None = None
+        try:
+            if self._scalar(f"SELECT RELEASE_LOCK('{self._name}')"):
+                return
+        except SQLAlchemyError as error:
+            cause = error
+        raise LockLost(
+            f"the {self.description} was not held any more when it was to be released",
+            effect="Another process may have migrated at the same time.",
+            help="see whether the server ended the session (wait_timeout, KILL), or a migration"
+            " calls RELEASE_ALL_LOCKS().",
+        ) from cause
+
+    def holder(self) -> str:
+        # The list shows the sessions of other users to those only who have the right PROCESS.
+        with self._connection.begin():
+            number = self._scalar(f"SELECT IS_USED_LOCK('{self._name}')")
+            sessions = self._connection.exec_driver_sql("SHOW PROCESSLIST").mappings().all()
+        for session in sessions:
+            if session["Id"] == number:
+                user, host, seconds = session["User"], session["Host"], session["Time"]
+                return f"connection {number} ({user} from {host}, for {seconds} s in its state)"
+        return super().holder()
+
+    def _scalar(self, query: str) -> object:
+        # A short transaction, unless there is one: the lock outlives it.
+        transaction = None if self._connection.in_transaction() else self._connection.begin()
+        with transaction or nullcontext():
+            return self._connection.exec_driver_sql(query).scalar()
