@@ -1,11 +1,12 @@
 """Run the checks on the migrations that published packages carry in their wheels.
 
-    python benchmarks/real_histories.py [PACKAGE ...] [--database sqlite|postgresql] [--check NAME]
+    python benchmarks/real_histories.py [PACKAGE ...] [--database sqlite|postgresql|mysql] [--check NAME]
 
 Each package gets a virtual environment of its own, ``.venv-real/<package>`` in the cache folder
 (``--cache``), made once by pip; the script runs itself again in there. What a package needs beside
 its migrations stands in the table below, as it would in the settings of that project. Every finding
-is printed. Whether one is right can only be judged by reading the migration.
+is printed. Whether one is right can only be judged by reading the migration. For MySQL a server must
+be named: ``ASSAY_URL=mysql+pymysql://…``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Connection
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-DATABASES = ("sqlite", "postgresql")
+DATABASES = ("sqlite", "postgresql", "mysql")
 CHECKS = ("heads", "upgrade", "round-trip", "drift")
 
 
@@ -97,7 +98,7 @@ def main() -> None:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("package", nargs="*", metavar="PACKAGE", help=", ".join(CASES))
-    parser.add_argument("--database", action="append", choices=DATABASES, help="default: both")
+    parser.add_argument("--database", action="append", choices=DATABASES, help="default: all")
     parser.add_argument("--check", action="append", choices=CHECKS, help="default: all")
     parser.add_argument(
         "--cache",
@@ -115,7 +116,7 @@ def ensure_environment(case: Case, cache: Path) -> str:
     if not python.exists():
         print(f"installing {case.package} into {folder}", file=sys.stderr)
         venv.create(folder, with_pip=True)
-        wanted = [case.package, "-e", f"{REPOSITORY}[embedded]"]
+        wanted = [case.package, "-e", f"{REPOSITORY}[embedded,mysql]"]
         subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
     return str(python)
 
@@ -145,7 +146,7 @@ def write_project(case: Case, folder: Path) -> Path:
 def check(config_file: Path, database: str, checks: tuple[str, ...]) -> None:
     from alembic_assay import open_project, run_checks
 
-    with open_project(url=f"{database}://", config_file=config_file) as project:
+    with open_project(backend=database, config_file=config_file) as project:
         print(f"{len(project.graph().order)} revisions")
         for name in checks:
             started = time.perf_counter()

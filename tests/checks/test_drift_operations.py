@@ -731,3 +731,20 @@ def test_batch_keeps_what_sqlalchemy_does_not_reflect(
     )
     project_files.add_revision("0002", "0001", upgrade=code)
     assert check_drift(project) == []
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_triggers_that_a_batch_loses_are_named(write_models: WriteModels, project: Project) -> None:
+    write_models(
+        models=table(),
+        upgrade=create('sa.Column("c", sa.Integer)')
+        + 'op.execute("CREATE TRIGGER tg AFTER DELETE ON t BEGIN SELECT 1; END")',
+    )
+
+    [finding] = check_drift(project)
+
+    assert finding.help.removeprefix(ADD) == (
+        "with op.batch_alter_table('t') as batch_op:\n"
+        "    batch_op.drop_column('c')\n"
+        "# a batch loses the triggers of a table: make them again (tg)"
+    )

@@ -124,7 +124,7 @@ class _Confirmation:
         name = getattr(operation, "index_name", None) or getattr(operation, "constraint_name", None)
         is_named = self.scene.declared.is_named
         if not isinstance(name, str):
-            unnamed = [drift for drift in here if not is_named(owner, drift.own_name)]
+            unnamed = [drift for drift in here if not is_named(drift.object, owner, drift.own_name)]
             _name(operation, [drift for drift in unnamed if drift.migrations is None])
             return unnamed
         found = [drift for drift in here if name in {drift.own_name, _old_name(drift)}]

@@ -66,7 +66,8 @@ class Batches:
         table = self._scene.declared.tables.get(owner)
         if table is None:
             return Batch(shown, options)
-        keywords = self._keywords(table, is_complete=len(shown) == 0)
+        is_about_keywords = any(isinstance(one, ops.ModifyTableOps) for one in operations)
+        keywords = self._keywords(table, is_complete=is_about_keywords)
         if keywords:
             options["table_kwargs"] = repr(keywords)
         is_made_anew = "recreate" in options or not all(map(_is_addition, shown))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from alembic_assay.catalog import Definition, ObjectId, Snapshot
 from alembic_assay.checks.declared import Declared
-from alembic_assay.dialects import Likeness
+from alembic_assay.dialects import Backend, Likeness
 
 _MAIN = frozenset({"table", "view", "materialized view"})
 
@@ -64,15 +64,22 @@ class Side:
             self.owners,
         )
 
-    def spelled_as(self, other: Side, folded: Callable[[str], str]) -> Side:
-        """Return the side with the names of ``other`` where ``folded`` makes no difference.
+    def spelled_as(self, other: Side, backend: Backend) -> Side:
+        """Return the side with the names of ``other`` where they are the same to the database.
 
-        To a database for which ``Users`` is ``users`` they are one object.
+        To one for which ``Users`` is ``users`` they are one object.
         """
-        spelled = {(found.kind, folded(found.name)): found for found in other.objects}
+
+        def folded(side: Side, found: ObjectId) -> tuple[str, str, str]:
+            if found not in side.owners:
+                return found.kind, backend.folded(found.name), ""
+            own_name = backend.folded_inside(side.own_name(found))
+            return found.kind, backend.folded(side.owner(found)), own_name
+
+        spelled = {folded(other, found): found for found in other.objects}
 
         def spell(found: ObjectId) -> ObjectId:
-            there = spelled.get((found.kind, folded(found.name)), found)
+            there = spelled.get(folded(self, found), found)
             return found if there in self.objects else there
 
         return Side(
@@ -163,7 +170,7 @@ class _Comparison:
     def _is_asked_for(self, one: ObjectId) -> bool:
         if one.kind not in _NAMED:
             return True
-        return self.declared.is_named(self.models.owner(one), self.models.own_name(one))
+        return self.declared.is_named(one, self.models.owner(one), self.models.own_name(one))
 
     def _unnamed_candidates(self, one: ObjectId) -> Iterable[ObjectId]:
         return [] if self._is_asked_for(one) else self._candidates(one)
@@ -230,7 +237,7 @@ class _Comparison:
                 del self.left[one]
         for other in list(self.right):
             owner, own_name = self.migrations.owner(other), self.migrations.own_name(other)
-            if not self.declared.is_named(owner, own_name) and self.likeness.is_implied(
+            if not self.declared.is_named(other, owner, own_name) and self.likeness.is_implied(
                 other, self.likeness.migrated
             ):
                 del self.right[other]

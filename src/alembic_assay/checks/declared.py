@@ -92,12 +92,20 @@ class Declared:
             return self.tables[owner].primary_key if owner in self.tables else None
         # The same name may stand for a unique constraint in the one and an index in the other.
         kinds = (found.kind, *("index", "unique constraint", "check constraint", "foreign key"))
-        return next((items[kind, own_name] for kind in kinds if (kind, own_name) in items), None)
+        return next(
+            (
+                items[kind, own_name]
+                for kind in kinds
+                if (kind, own_name) in items and not _is_beside(found, kind)
+            ),
+            None,
+        )
 
-    def is_named(self, owner: str, own_name: str) -> bool:
-        """Whether the models give this name to a constraint or index of the table ``owner``."""
+    def is_named(self, found: ObjectId, owner: str, own_name: str) -> bool:
+        """Whether the models give its name to a constraint or index of the table ``owner``."""
         return any(
-            name == own_name for kind, name in self._items.get(owner, ()) if kind != "column"
+            name == own_name and kind != "column" and not _is_beside(found, kind)
+            for kind, name in self._items.get(owner, ())
         )
 
     def leaves_default_open(self, column: SchemaItem | None) -> bool:
@@ -149,6 +157,14 @@ class Declared:
         if quoted.startswith(quote) and quoted.endswith(end):
             return quoted[1:-1].replace(end * 2, end)
         return quoted
+
+
+def _is_beside(found: ObjectId, kind: str) -> bool:
+    """Whether what has the same name is another object: MySQL names an index after a foreign key.
+
+    https://dev.mysql.com/doc/refman/8.4/en/create-table-foreign-keys.html
+    """
+    return found.kind == "index" and kind == "foreign key"
 
 
 def _constraints_and_indexes(table: Table) -> Iterator[Constraint | Index]:

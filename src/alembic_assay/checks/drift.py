@@ -118,7 +118,7 @@ def _compare_by_alembic(
             NAME,
             _NOT_CHECKED,
             error.message,
-            f"{error.help} Until then only what Alembic compares is compared.",
+            f"{error.help} Until then only what Alembic itself compares is compared, with its false alarms.",
         )
     ]
 

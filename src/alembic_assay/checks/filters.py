@@ -104,7 +104,7 @@ class _Filters:
         if found.kind == "column":
             return own_name
         is_ours = found in self.models.objects
-        is_unnamed = is_ours and not self.declared.is_named(owner, own_name)
+        is_unnamed = is_ours and not self.declared.is_named(found, owner, own_name)
         return None if is_unnamed or own_name.startswith("(") else own_name
 
     def _split(self, owner: str, found: ObjectId, side: Side) -> tuple[str | None, str]:

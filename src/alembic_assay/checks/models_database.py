@@ -236,9 +236,7 @@ def empty_indexes(metadatas: Iterable[MetaData]) -> list[Index]:
 @contextmanager
 def _without_empty_indexes(models: Models) -> Iterator[None]:
     left_out = [
-        (index.table, index)
-        for index in empty_indexes(models.metadatas)
-        if index.table is not None
+        (index.table, index) for index in empty_indexes(models.metadatas) if index.table is not None
     ]
     for table, index in left_out:
         table.indexes.discard(index)

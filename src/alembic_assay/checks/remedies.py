@@ -33,8 +33,21 @@ class Remedies:
         if operations:
             code = render_operations(operations, self._scene.context, self._batches)
             if code is not None:
+                code += self._warning(drift, code)
                 return f"add to a new revision's upgrade(), or change the model:\n{code}"
         return f"{_by_hand(drift)}, or change the model."
+
+    def _warning(self, drift: Drift, code: str) -> str:
+        """Tell of the triggers that go with the old table, of which nobody knows the text."""
+        side = self._scene.migrations
+        triggers = [
+            side.own_name(found)
+            for found in side.objects
+            if found.kind == "trigger" and side.owner(found) == drift.owner
+        ]
+        if self._batches is None or "batch_alter_table" not in code or not triggers:
+            return ""
+        return f"\n# a batch loses the triggers of a table: make them again ({', '.join(triggers)})"
 
 
 def _by_hand(drift: Drift) -> str:

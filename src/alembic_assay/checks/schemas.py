@@ -73,7 +73,7 @@ class Schemas:
             options.get("schema_translate_map") or {},
         )
         self.models = self._read(scratch)
-        self.migrations = self._read(migrated).spelled_as(self.models, backend.folded)
+        self.migrations = self._read(migrated).spelled_as(self.models, backend)
 
     @property
     def is_filtered(self) -> bool:

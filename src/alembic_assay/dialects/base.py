@@ -282,6 +282,10 @@ class Backend(ABC):
         """Return a name as the database compares it: in one case, where that is all the same."""
         return name
 
+    def folded_inside(self, name: str) -> str:
+        """Return the name of what is in a table, such as a column, as the database compares it."""
+        return self.folded(name)
+
     def rename_sql(self, kind: str, table: str, name: str, new_name: str) -> str | None:
         """Return what renames a constraint or an index, if anything does.
 

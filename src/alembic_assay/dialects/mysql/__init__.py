@@ -244,6 +244,10 @@ class MySQL(Backend):
             return False
         return make_way_for_models(connection, _code(error.orig), error.statement or "")
 
+    def folded_inside(self, name: str) -> str:
+        # https://dev.mysql.com/doc/refman/8.4/en/identifier-case-sensitivity.html
+        return name.lower()
+
     def likeness(self, scratch: Connection, models: Objects, migrated: Objects) -> Likeness:
         return MySQLLikeness(scratch, models, migrated)
 

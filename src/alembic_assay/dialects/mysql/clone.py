@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_assay.dialects.mysql.ddl import define_table
 from alembic_assay.dialects.mysql.queries import DEFAULTS, MARK
+from alembic_assay.dialects.mysql.statements import run
 from alembic_assay.dialects.mysql.tokens import literal, quote
 
 _ROUTINES = f"""
@@ -33,8 +34,8 @@ def clone_database(source: Connection, target: Connection) -> None:
     cannot be made, as what it stands on is gone, is left out: nobody could use it.
     """
     for connection in (source, target):
-        _run(connection, f"SET sql_mode = '{_AS_IT_IS}', time_zone = '+00:00'")
-    _run(target, "SET foreign_key_checks = 0, unique_checks = 0")
+        run(connection, f"SET sql_mode = '{_AS_IT_IS}', time_zone = '+00:00'")
+    run(target, "SET foreign_key_checks = 0, unique_checks = 0")
     copy = _Copy(source, target)
     copy.set_defaults()
     copy.make_tables()
@@ -49,28 +50,28 @@ def clone_database(source: Connection, target: Connection) -> None:
 class _Copy:
     def __init__(self, source: Connection, target: Connection) -> None:
         self.source, self.target = source, target
-        self.old_name: str = _run(source, "SELECT DATABASE()")[0][0]
-        self.new_name: str = _run(target, "SELECT DATABASE()")[0][0]
-        self.listed = [(name, type_) for name, type_ in _run(source, "SHOW FULL TABLES")]
+        self.old_name: str = run(source, "SELECT DATABASE()")[0][0]
+        self.new_name: str = run(target, "SELECT DATABASE()")[0][0]
+        self.listed = [(name, type_) for name, type_ in run(source, "SHOW FULL TABLES")]
 
     def set_defaults(self) -> None:
         # Tables that are made later depend on them, and what routines declare.
-        ((charset, collation),) = theirs = _run(self.source, DEFAULTS)
-        if theirs != _run(self.target, DEFAULTS):
+        ((charset, collation),) = theirs = run(self.source, DEFAULTS)
+        if theirs != run(self.target, DEFAULTS):
             name = quote(self.new_name)
-            _run(self.target, f"ALTER DATABASE {name} CHARACTER SET {charset} COLLATE {collation}")
+            run(self.target, f"ALTER DATABASE {name} CHARACTER SET {charset} COLLATE {collation}")
 
     def make_tables(self) -> None:
         # Sequences first: columns may take their defaults from them.
         for name in self._names("SEQUENCE"):
             self._make(self._show("SEQUENCE", name)[1])
-            ((value,),) = _run(self.source, f"SELECT next_not_cached_value FROM {quote(name)}")
-            _run(self.target, f"SELECT SETVAL({quote(name)}, {value}, 0)")
+            ((value,),) = run(self.source, f"SELECT next_not_cached_value FROM {quote(name)}")
+            run(self.target, f"SELECT SETVAL({quote(name)}, {value}, 0)")
         for name in self._names("BASE TABLE", "SYSTEM VERSIONED"):
             sql = self._show("TABLE", name)[1]
             self._make(sql)
             columns = ", ".join(quote(column) for column in _stored_columns(name, sql))
-            _run(
+            run(
                 self.target,
                 f"INSERT INTO {quote(name)} ({columns})"
                 f" SELECT {columns} FROM {quote(self.old_name)}.{quote(name)}",
@@ -98,22 +99,22 @@ class _Copy:
     def make_events(self) -> None:
         for (name,) in self._ask(_EVENTS):
             _, mode, zone, sql, *_ = self._show("EVENT", name)
-            _run(self.target, f"SET time_zone = '{zone}'")
+            run(self.target, f"SET time_zone = '{zone}'")
             self._make(sql, mode)
 
     def _names(self, *types: str) -> list[str]:
         return [name for name, type_ in self.listed if type_ in types]
 
     def _ask(self, query: str) -> Sequence[Sequence[Any]]:
-        return _run(self.source, query.format(literal(self.old_name)))
+        return run(self.source, query.format(literal(self.old_name)))
 
     def _show(self, type_: str, name: str) -> Sequence[Any]:
-        return _run(self.source, f"SHOW CREATE {type_} {quote(name)}")[0]
+        return run(self.source, f"SHOW CREATE {type_} {quote(name)}")[0]
 
     def _make(self, sql: str, mode: str = _AS_IT_IS) -> None:
-        _run(self.target, f"SET sql_mode = '{mode}'")
-        _run(self.target, sql.replace(self.old_name, self.new_name))
-        _run(self.target, f"SET sql_mode = '{_AS_IT_IS}'")
+        run(self.target, f"SET sql_mode = '{mode}'")
+        run(self.target, sql.replace(self.old_name, self.new_name))
+        run(self.target, f"SET sql_mode = '{_AS_IT_IS}'")
 
     def _can_make(self, sql: str) -> bool:
         try:
@@ -130,8 +131,3 @@ def _stored_columns(table: str, sql: str) -> list[str]:
         for key, definition in define_table(table, sql, {}).items()
         if key.kind == "column" and generated.isdisjoint(definition)
     ]
-
-
-def _run(connection: Connection, sql: str) -> Sequence[Sequence[Any]]:
-    result = connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
-    return result.all() if result.returns_rows else []

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from sqlalchemy import Connection, CursorResult
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from alembic_assay.dialects.mysql.statements import run
 from alembic_assay.dialects.mysql.tokens import QUOTED
 
 _CONSTANT = re.compile(
@@ -27,19 +27,16 @@ def is_same_constant(scratch: Connection, type_: str, one: str, other: str) -> b
         return False
     columns = f"one {type_} DEFAULT ({one}), other {type_} DEFAULT ({other})"
     try:
-        _run(scratch, f"CREATE TEMPORARY TABLE {_PROBE} ({columns})")
+        run(scratch, f"CREATE TEMPORARY TABLE {_PROBE} ({columns})")
     except DBAPIError:  # a value that the type does not take
         return False
     try:
-        _run(scratch, f"INSERT INTO {_PROBE} () VALUES ()")
+        run(scratch, f"INSERT INTO {_PROBE} () VALUES ()")
         # As bytes: to most collations "a" and "A" are equal.
         query = f"SELECT CAST(one AS BINARY) <=> CAST(other AS BINARY) FROM {_PROBE}"
-        return bool(_run(scratch, query).scalar())
+        ((is_same,),) = run(scratch, query)
+        return bool(is_same)
     except DBAPIError:  # or one that it takes only where nobody is strict
         return False
     finally:
-        _run(scratch, f"DROP TEMPORARY TABLE {_PROBE}")
-
-
-def _run(connection: Connection, sql: str) -> CursorResult[Any]:
-    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+        run(scratch, f"DROP TEMPORARY TABLE {_PROBE}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
 
-from sqlalchemy import Connection, CursorResult, MetaData
+from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from alembic_assay.dialects.mysql.statements import run
 from alembic_assay.dialects.mysql.tokens import QUOTED, quote
 
 DUPLICATE_TABLE, DUPLICATE_ROUTINE, DUPLICATE_EVENT = 1050, 1304, 1537
@@ -40,7 +40,7 @@ def make_way_for_models(connection: Connection, code: object, statement: str) ->
     if found is None or code not in (DUPLICATE_TABLE, DUPLICATE_ROUTINE, DUPLICATE_EVENT):
         return False
     try:
-        _run(connection, f"DROP {found['kind']} {found['name']}")
+        run(connection, f"DROP {found['kind']} {found['name']}")
     except DBAPIError:
         return False
     with _without_references(connection):
@@ -52,12 +52,12 @@ def make_way_for_models(connection: Connection, code: object, statement: str) ->
 @contextmanager
 def _without_references(connection: Connection) -> Iterator[None]:
     """Let tables be dropped in any order, though others refer to them."""
-    usual = _run(connection, "SELECT @@SESSION.foreign_key_checks").scalar()
-    _run(connection, "SET SESSION foreign_key_checks = 0")
+    ((usual,),) = run(connection, "SELECT @@SESSION.foreign_key_checks")
+    run(connection, "SET SESSION foreign_key_checks = 0")
     try:
         yield
     finally:
-        _run(connection, f"SET SESSION foreign_key_checks = {usual}")
+        run(connection, f"SET SESSION foreign_key_checks = {usual}")
 
 
 def _drop_all(connection: Connection, metadatas: Sequence[MetaData]) -> None:
@@ -67,11 +67,6 @@ def _drop_all(connection: Connection, metadatas: Sequence[MetaData]) -> None:
 
 
 def _drop_tables(connection: Connection) -> None:
-    for found in _run(connection, "SHOW FULL TABLES").all():
-        name, type_ = found
+    for name, type_ in run(connection, "SHOW FULL TABLES"):
         if type_ not in ("VIEW", "SEQUENCE"):
-            _run(connection, f"DROP TABLE {quote(name)}")
-
-
-def _run(connection: Connection, sql: str) -> CursorResult[Any]:
-    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+            run(connection, f"DROP TABLE {quote(name)}")
