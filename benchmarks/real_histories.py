@@ -1,12 +1,12 @@
 """Run the checks on the migrations that published packages carry in their wheels.
 
-    python benchmarks/real_histories.py [PACKAGE ...] [--database sqlite|postgresql|mysql] [--check NAME]
+    python benchmarks/real_histories.py [PACKAGE ...] [--database KIND] [--check NAME]
 
 Each package gets a virtual environment of its own, ``.venv-real/<package>`` in the cache folder
 (``--cache``), made once by pip; the script runs itself again in there. What a package needs beside
 its migrations stands in the table below, as it would in the settings of that project. Every finding
-is printed. Whether one is right can only be judged by reading the migration. For MySQL a server must
-be named: ``ASSAY_URL=mysql+pymysql://…``.
+is printed. Whether one is right can only be judged by reading the migration. For MySQL a server
+must be named: ``ASSAY_URL=mysql+pymysql://…``.
 """
 
 from __future__ import annotations

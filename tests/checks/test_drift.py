@@ -47,8 +47,10 @@ def test_check_that_the_models_say_twice_is_enough_once(
     write_models: WriteModels, project: Project
 ) -> None:
     write_models(
-        models=USERS.format('CheckConstraint("id > 0"), CheckConstraint("id > 0")'),
-        upgrade=CREATE_USERS.format('sa.CheckConstraint("id > 0")'),
+        models=USERS.format(
+            'Column("age", Integer), CheckConstraint("age > 0"), CheckConstraint("age > 0")'
+        ),
+        upgrade=CREATE_USERS.format('sa.Column("age", sa.Integer), sa.CheckConstraint("age > 0")'),
     )
 
     assert check(project) == []

@@ -41,7 +41,7 @@ def test_models_that_cannot_be_made_are_skipped_with_the_reason(
         'drift-not-checked: the tables of the models cannot be made: OperationalError: near "~":'
         " syntax error\n"
         "  help: see that metadata.create_all() works in an empty database. Until then only what"
-        " Alembic compares is compared."
+        " Alembic itself compares is compared, with its false alarms."
     )
 
 

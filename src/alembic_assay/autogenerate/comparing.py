@@ -21,7 +21,7 @@ from alembic_assay.checks.comparison import Drift
 from alembic_assay.checks.database import other_version
 from alembic_assay.checks.drift import NAME
 from alembic_assay.checks.models_database import models_behind, models_database
-from alembic_assay.checks.operations import Operations
+from alembic_assay.checks.operations.finding import Operations
 from alembic_assay.checks.schemas import Schemas, unseen
 from alembic_assay.config import bind_config
 from alembic_assay.databases import open_databases

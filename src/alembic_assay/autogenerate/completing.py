@@ -12,12 +12,12 @@ from sqlalchemy import CheckConstraint
 from alembic_assay.autogenerate.confirming import can_alter
 from alembic_assay.autogenerate.drift_operation import NOTHING, Code, DriftOp
 from alembic_assay.autogenerate.way_back import plain_alteration, way_back
-from alembic_assay.checks.batches import Batches
 from alembic_assay.checks.comparison import Drift
 from alembic_assay.checks.drift_messages import describe, rule_of
-from alembic_assay.checks.operation_code import render_operations
-from alembic_assay.checks.operation_order import in_runnable_order
-from alembic_assay.checks.operations import Operations
+from alembic_assay.checks.operations.batches import Batches
+from alembic_assay.checks.operations.finding import Operations
+from alembic_assay.checks.operations.order import in_runnable_order
+from alembic_assay.checks.operations.rendering import render_operations
 from alembic_assay.checks.scene import Scene
 
 

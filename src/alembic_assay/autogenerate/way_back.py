@@ -15,7 +15,7 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import conv
 
 from alembic_assay.checks.comparison import Drift
-from alembic_assay.checks.operations import Operations, name_there
+from alembic_assay.checks.operations.finding import Operations, name_there
 from alembic_assay.checks.scene import Scene
 
 

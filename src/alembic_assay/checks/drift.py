@@ -118,7 +118,8 @@ def _compare_by_alembic(
             NAME,
             _NOT_CHECKED,
             error.message,
-            f"{error.help} Until then only what Alembic itself compares is compared, with its false alarms.",
+            f"{error.help} Until then only what Alembic itself compares is compared, with its false"
+            " alarms.",
         )
     ]
 

@@ -16,7 +16,7 @@ from alembic_assay.checks.drift_messages import describe, rule_of
 from alembic_assay.checks.failures import not_checked
 from alembic_assay.checks.filters import left_out
 from alembic_assay.checks.models_database import empty_indexes
-from alembic_assay.checks.remedies import Remedies
+from alembic_assay.checks.operations.remedies import Remedies
 from alembic_assay.checks.scene import Scene
 from alembic_assay.dialects import Backend
 from alembic_assay.exceptions import first_line

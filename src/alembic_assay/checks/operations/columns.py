@@ -12,7 +12,7 @@ from sqlalchemy import Column, DefaultClause, text
 from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from alembic_assay.checks.comparison import Drift
-from alembic_assay.checks.plain_types import PlainTables
+from alembic_assay.checks.operations.plain_types import PlainTables
 from alembic_assay.checks.scene import Scene
 
 _ALTERABLE = frozenset({"type", "collation", "nullable", "default", "comment"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from alembic_assay.checks.comparison import Drift
-from alembic_assay.checks.new_tables import in_order
-from alembic_assay.checks.operations import CONSTRAINT_TYPES
+from alembic_assay.checks.operations.finding import CONSTRAINT_TYPES
+from alembic_assay.checks.operations.new_tables import in_order
 from alembic_assay.checks.scene import Scene
 
 _TYPES = frozenset({"enum", "domain", "sequence"})

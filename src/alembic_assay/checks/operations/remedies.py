@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alembic_assay.checks.batches import Batches
 from alembic_assay.checks.comparison import Drift
-from alembic_assay.checks.operation_code import render_operations
-from alembic_assay.checks.operation_order import in_runnable_order
-from alembic_assay.checks.operations import Operations
+from alembic_assay.checks.operations.batches import Batches
+from alembic_assay.checks.operations.finding import Operations
+from alembic_assay.checks.operations.order import in_runnable_order
+from alembic_assay.checks.operations.rendering import render_operations
 from alembic_assay.checks.scene import Scene
 
 _COMPUTED = frozenset({"stored as", "computed as", "generated"})

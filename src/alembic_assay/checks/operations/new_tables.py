@@ -11,7 +11,7 @@ from sqlalchemy.exc import NoReferencedColumnError, NoReferencedTableError
 from sqlalchemy.schema import SchemaItem
 
 from alembic_assay.checks.comparison import Drift
-from alembic_assay.checks.plain_types import PlainTables
+from alembic_assay.checks.operations.plain_types import PlainTables
 from alembic_assay.checks.scene import Scene
 
 

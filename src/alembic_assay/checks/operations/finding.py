@@ -1,4 +1,4 @@
-"""The Alembic operations that would bring the migrations to where the models are."""
+"""The operations for each difference, found by the kind of the object."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import NoReferencedTableError
 from sqlalchemy.sql.elements import conv
 
-from alembic_assay.checks.column_operations import ColumnOperations
 from alembic_assay.checks.comparison import Drift
-from alembic_assay.checks.new_tables import NewTables
-from alembic_assay.checks.plain_types import PlainTables
+from alembic_assay.checks.operations.columns import ColumnOperations
+from alembic_assay.checks.operations.named_types import extension_sql, schema_sql, type_sql
+from alembic_assay.checks.operations.new_tables import NewTables
+from alembic_assay.checks.operations.plain_types import PlainTables
 from alembic_assay.checks.scene import Scene
-from alembic_assay.checks.type_operations import extension_sql, schema_sql, type_sql
 
 CONSTRAINT_TYPES = {
     "primary key": "primary",

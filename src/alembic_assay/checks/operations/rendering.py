@@ -18,9 +18,9 @@ from sqlalchemy import DefaultClause, Dialect
 from sqlalchemy.sql.elements import conv
 from sqlalchemy.types import TypeEngine
 
-from alembic_assay.checks.batches import Batch, Batches
-from alembic_assay.checks.plain_types import named_type_code
-from alembic_assay.checks.runnable_code import runnable
+from alembic_assay.checks.operations.batches import Batch, Batches
+from alembic_assay.checks.operations.plain_types import named_type_code
+from alembic_assay.checks.operations.runnable import runnable
 
 
 def render_operations(
