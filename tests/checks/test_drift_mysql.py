@@ -192,23 +192,26 @@ DIFFERENT: dict[str, tuple[MakeModels, str, str]] = {
     "unsigned": (
         column(Numeric(5, 2)),
         table("c DECIMAL(5, 2) UNSIGNED"),
-        "drift-changed: column users.c: decimal(5,2) in the models, decimal(5,2) unsigned in the migrations",
+        "drift-changed: column users.c: decimal(5,2) in the models, decimal(5,2) unsigned in the"
+        " migrations",
     ),
     "zero fill": (
         column(mysql.DECIMAL(5, 2, zerofill=True)),
         table("c DECIMAL(5, 2) UNSIGNED"),
-        "drift-changed: column users.c: decimal(5,2) unsigned zerofill in the models, decimal(5,2) unsigned in the"
-        " migrations",
+        "drift-changed: column users.c: decimal(5,2) unsigned zerofill in the models, decimal(5,2)"
+        " unsigned in the migrations",
     ),
     "order of an enum": (
         column(sa.Enum("a", "b")),
         table("c ENUM('b', 'a')"),
-        "drift-changed: column users.c: enum('a','b') in the models, enum('b','a') in the migrations",
+        "drift-changed: column users.c: enum('a','b') in the models, enum('b','a') in the"
+        " migrations",
     ),
     "collation": (
         column(String(9, collation="utf8mb4_bin")),
         table("c VARCHAR(9) COLLATE utf8mb4_unicode_ci"),
-        "drift-changed: column users.c: collation utf8mb4_bin in the models, utf8mb4_unicode_ci in the migrations",
+        "drift-changed: column users.c: collation utf8mb4_bin in the models, utf8mb4_unicode_ci in"
+        " the migrations",
     ),
     "capital letters of a default": (
         column(String(9), server_default="a"),
@@ -223,12 +226,14 @@ DIFFERENT: dict[str, tuple[MakeModels, str, str]] = {
     "capital letters of a check": (
         lambda: users(Column("c", String(9)), CheckConstraint("c <> 'a'", name="ck")),
         table("c VARCHAR(9), CONSTRAINT ck CHECK (c <> 'A')"),
-        "drift-changed: check constraint users.ck: `c` <> 'a' in the models, `c` <> 'A' in the migrations",
+        "drift-changed: check constraint users.ck: `c` <> 'a' in the models, `c` <> 'A' in the"
+        " migrations",
     ),
     "stored": (
         column(Integer, Computed("3 + 4", persisted=True)),
         table("c INT AS (3 + 4)"),
-        "drift-changed: column users.c: stored as 3 + 4 in the models, computed as 3 + 4 in the migrations",
+        "drift-changed: column users.c: stored as 3 + 4 in the models, computed as 3 + 4 in the"
+        " migrations",
     ),
     "engine": (
         lambda: users(mysql_engine="InnoDB"),
@@ -238,7 +243,8 @@ DIFFERENT: dict[str, tuple[MakeModels, str, str]] = {
     "other row format": (
         users,
         f"CREATE TABLE users ({ID}) ROW_FORMAT=COMPACT;",
-        "drift-changed: table users: no options in the models, ROW_FORMAT=COMPACT in the migrations",
+        "drift-changed: table users: no options in the models, ROW_FORMAT=COMPACT in the"
+        " migrations",
     ),
     "length of a prefix": (
         lambda: users(Column("c", String(99)), Index("ix", "c", mysql_length=10)),
@@ -260,14 +266,15 @@ DIFFERENT: dict[str, tuple[MakeModels, str, str]] = {
     "pairs of a foreign key": (
         renting("x", "y", to=("a", "b")),
         rented("CONSTRAINT fk FOREIGN KEY (x, y) REFERENCES rooms (b, a)"),
-        "drift-changed: foreign key users.fk: references rooms (a, b) in the models, rooms (b, a) in the"
-        " migrations",
+        "drift-changed: foreign key users.fk: references rooms (a, b) in the models, rooms (b, a)"
+        " in the migrations",
     ),
     "text in a trigger": (
         listened("CREATE TRIGGER t BEFORE INSERT ON users FOR EACH ROW SET NEW.c = 'A'"),
         table("c VARCHAR(9)")
         + "CREATE TRIGGER t BEFORE INSERT ON users FOR EACH ROW SET NEW.c = 'a';",
-        "drift-changed: trigger users.t: SET NEW.c = 'A' in the models, SET NEW.c = 'a' in the migrations",
+        "drift-changed: trigger users.t: SET NEW.c = 'A' in the models, SET NEW.c = 'a' in the"
+        " migrations",
     ),
 }
 
@@ -357,7 +364,8 @@ def test_models_that_need_what_migrations_make_are_compared_in_a_copy(
 
     assert found == [
         "drift-missing: column a.more is in the models, but not in the migrations",
-        "drift-changed: view more: select 2 AS `n` in the models, select 3 AS `n` in the migrations",
+        "drift-changed: view more: select 2 AS `n` in the models, select 3 AS `n` in the"
+        " migrations",
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from alembic_assay.catalog import Definition, ObjectId, Snapshot
@@ -85,6 +85,20 @@ class Side:
         return Side(
             {spell(found): definition for found, definition in self.objects.items()},
             {spell(found): spell(owner) for found, owner in self.owners.items()},
+        )
+
+    def with_tables_named(self, names: Mapping[str, str]) -> Side:
+        """Return the side with other names of some tables, which ``names`` has by their own."""
+
+        def rename(found: ObjectId) -> ObjectId:
+            owner = self.owners.get(found, found)
+            if owner.kind not in _MAIN or owner.name not in names:
+                return found
+            return ObjectId(found.kind, names[owner.name] + found.name[len(owner.name) :])
+
+        return Side(
+            {rename(found): definition for found, definition in self.objects.items()},
+            {rename(found): rename(owner) for found, owner in self.owners.items()},
         )
 
     def owner(self, found: ObjectId) -> str:

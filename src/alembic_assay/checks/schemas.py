@@ -72,8 +72,11 @@ class Schemas:
             migrated.dialect.default_schema_name,
             options.get("schema_translate_map") or {},
         )
-        self.models = self._read(scratch)
-        self.migrations = self._read(migrated).spelled_as(self.models, backend)
+        models = self._read(scratch)
+        migrations = self._read(migrated).spelled_as(models, backend)
+        kept_as = self._tables_in_lower_case(models)
+        self.models = models.with_tables_named(kept_as)
+        self.migrations = migrations.with_tables_named(kept_as)
 
     @property
     def is_filtered(self) -> bool:
@@ -129,6 +132,17 @@ class Schemas:
         version_table = self.context.version_table_schema, self.context.version_table
         snapshot = self.backend.read_catalog(connection, version_table=version_table)
         return Side.of(snapshot)
+
+    def _tables_in_lower_case(self, models: Side) -> dict[str, str]:
+        """Return the names in the models of tables that the server keeps in lower case.
+
+        MySQL does so on Windows, or where it is told to.
+        https://dev.mysql.com/doc/refman/8.4/en/identifier-case-sensitivity.html
+        """
+        made = {found.name for found in models.objects if found.kind == "table"}
+        left = made - self.declared.tables.keys()
+        declared = self.declared.tables.keys() - made
+        return {name.lower(): name for name in declared if name.lower() in left}
 
     def _elsewhere(self, side: Side) -> set[ObjectId]:
         """Return what stands in schemas where the models have nothing: it is somebody else's."""

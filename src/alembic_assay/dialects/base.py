@@ -245,7 +245,8 @@ class Backend(ABC):
     def match_defaults(self, url: URL, other: URL) -> None:
         """Give to a new database of our own what tables inherit from the database ``other``.
 
-        That is its character set and collation, where tables take them from their database.
+        That is its character set and collation, where tables take them from their database. Raises
+        nothing where it cannot be known or had.
         """
         del url, other
 

@@ -104,6 +104,16 @@ def test_clone_has_all_that_its_source_has(
         ask(copied, "DELETE FROM child WHERE id = 9")
 
 
+def test_clone_has_the_character_set_of_its_source(
+    mysql_databases: Databases, mysql_url: URL
+) -> None:
+    ask(mysql_url, "ALTER DATABASE CHARACTER SET latin1 COLLATE latin1_german2_ci")
+
+    copied = mysql_databases.clone(mysql_url)
+
+    assert ask(copied, "SELECT @@collation_database") == [("latin1_german2_ci",)]
+
+
 def test_mark_is_no_part_of_the_schema(mysql_databases: Databases, mysql_url: URL) -> None:
     backend = mysql_databases.backend
 

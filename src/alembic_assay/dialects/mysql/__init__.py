@@ -226,15 +226,13 @@ class MySQL(Backend):
         return read_catalog(connection, version_table=version_table, previous=previous)
 
     def match_defaults(self, url: URL, other: URL) -> None:
-        with self.make_engine(other).connect() as theirs:
-            charset, collation = theirs.exec_driver_sql(DEFAULTS).one()
-        # Another server may have a collation that ours has not; the tables will tell.
+        name = quote(str(url.database))
+        # It may need more than a URL to be reached, or be of a server with collations that ours has
+        # not: then the comparison of the tables tells the difference.
         with suppress(DBAPIError):
-            self._run(
-                url,
-                f"ALTER DATABASE {quote(str(url.database))}"
-                f" CHARACTER SET {charset} COLLATE {collation}",
-            )
+            with self.make_engine(other).connect() as theirs:
+                charset, collation = theirs.exec_driver_sql(DEFAULTS).one()
+            self._run(url, f"ALTER DATABASE {name} CHARACTER SET {charset} COLLATE {collation}")
 
     def clear_for_models(self, connection: Connection, metadatas: Sequence[MetaData]) -> None:
         clear_for_models(connection, metadatas)

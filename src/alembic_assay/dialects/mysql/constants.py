@@ -10,9 +10,10 @@ from sqlalchemy.exc import DBAPIError
 from alembic_assay.dialects.mysql.statements import run
 from alembic_assay.dialects.mysql.tokens import QUOTED
 
+_PIECE = re.compile(rf"{QUOTED}|[\w.]+|.", re.DOTALL)
 _CONSTANT = re.compile(
-    rf"(?i:{QUOTED}|0x[0-9a-f]+|[bx]'[0-9a-f]*'|_\w+(?=')|\d+(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+"
-    r"|true|false|null|not|and|or|date|timestamp|[-+*/%()=<>, ]|\s)+",
+    r"'.*|0x[\da-f]+|[\d.]+(?:e\d*)?|[bnx]|_\w+|true|false|null|not|and|or|[-+*/%()=<>,\s]",
+    re.DOTALL | re.IGNORECASE,
 )
 _PROBE = "`alembic-assay constant`"
 
@@ -23,7 +24,7 @@ def is_same_constant(scratch: Connection, type_: str, one: str, other: str) -> b
     They are tried in a temporary table of ``scratch``, as the type of a column decides what becomes
     of a literal. Nothing else is run.
     """
-    if "`" in one + other or not (_CONSTANT.fullmatch(one) and _CONSTANT.fullmatch(other)):
+    if not all(_CONSTANT.fullmatch(piece) for piece in _PIECE.findall(f"{one} {other}")):
         return False
     columns = f"one {type_} DEFAULT ({one}), other {type_} DEFAULT ({other})"
     try:

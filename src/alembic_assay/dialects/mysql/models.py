@@ -36,8 +36,10 @@ def make_way_for_models(connection: Connection, code: object, statement: str) ->
     What they had made until then goes too, as it was committed at once: for a table that is there
     its listeners are not called again. Return whether anything was dropped.
     """
+    if code not in (DUPLICATE_TABLE, DUPLICATE_ROUTINE, DUPLICATE_EVENT):
+        return False
     found = _CREATE.match(statement)
-    if found is None or code not in (DUPLICATE_TABLE, DUPLICATE_ROUTINE, DUPLICATE_EVENT):
+    if found is None:
         return False
     try:
         run(connection, f"DROP {found['kind']} {found['name']}")
