@@ -28,6 +28,7 @@ from sqlalchemy.dialects import mysql
 from tests.checks.compared import compare_models
 from tests.checks.conftest import WriteModels
 
+from alembic_assay.checks.create_all import check_create_all
 from alembic_assay.checks.drift import check_drift
 from alembic_assay.databases import Databases
 from alembic_assay.project import Project
@@ -384,3 +385,29 @@ def test_models_of_another_database_are_not_made(databases: Databases, tmp_path:
         " this server"
     ]
     assert not has_tables
+
+
+def test_table_of_another_database_is_not_dropped_to_make_room(
+    databases: Databases, project: Project, write_models: WriteModels
+) -> None:
+    with databases.temporary() as other, databases.temporary() as url:
+        users = f'Table("users", metadata, Column("id", Integer), schema="{other.database}")'
+        write_models(models=users, upgrade="pass")
+        metadata = MetaData()
+        Table("users", metadata, Column("id", Integer), schema=other.database)
+        with databases.backend.connect(other) as theirs, databases.backend.connect(url) as ours:
+            databases.backend.run_script(theirs, f"CREATE TABLE users ({ID})")
+            databases.backend.run_script(ours, f"CREATE TABLE rooms ({ID})")
+
+            databases.backend.clear_for_models(ours, [metadata])
+            found = check_create_all(project)
+
+            assert not databases.backend.has_tables(ours, except_for=(None, ""))
+            assert databases.backend.has_tables(theirs, except_for=(None, ""))
+    assert [(one.rule, one.message) for one in found] == [
+        (
+            "create-all-not-checked",
+            f"the models name the schema {other.database}, which is a database of its own on this"
+            " server",
+        )
+    ]

@@ -9,7 +9,12 @@ from sqlalchemy import URL, Connection, inspect, select, table, text
 from alembic_assay.checks.comparison import Drift
 from alembic_assay.checks.drift_messages import describe, rule_of
 from alembic_assay.checks.failures import environment_failed, missing_models, not_checked
-from alembic_assay.checks.models_database import lay_baseline_without_tables, models_of
+from alembic_assay.checks.models_database import (
+    CannotCreateModels,
+    lay_baseline_without_tables,
+    models_of,
+    refuse_other_databases,
+)
 from alembic_assay.checks.schemas import Schemas
 from alembic_assay.environment import Environment
 from alembic_assay.exceptions import EnvironmentFault, HistoryError, MigrationFailed, first_line
@@ -55,6 +60,8 @@ def check_create_all(project: Project) -> list[Finding]:
                     "correct that first; the check `upgrade` reports it.",
                 )
             ]
+        except CannotCreateModels as error:
+            return [not_checked(NAME, _NOT_CHECKED, error.message, error.help)]
         except EnvironmentFault as error:
             return [environment_failed(NAME, error)]
 
@@ -65,7 +72,9 @@ def _compare(project: Project, graph: RevisionGraph, migrated: URL, created: URL
         project.migrate(theirs)
         if missing := missing_models(NAME, theirs):
             return [missing]
-        lay_baseline_without_tables(project.databases, models_of(project, theirs), created)
+        models = models_of(project, theirs)
+        refuse_other_databases(project.databases.backend, models)
+        lay_baseline_without_tables(project.databases, models, created)
         return _compare_with(project, theirs, created)
 
 

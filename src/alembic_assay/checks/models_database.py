@@ -69,7 +69,7 @@ def models_database(databases: Databases, models: Models, migrated: URL) -> Iter
     Raises ``CannotCreateModels`` where neither is possible, and before anything is made where the
     models are of another database than the one that they are connected to.
     """
-    _refuse_other_databases(databases.backend, models)
+    refuse_other_databases(databases.backend, models)
     try:
         connection = _create_in_empty_database(databases, models, migrated)
     except _CreateAllFailed as failure:
@@ -95,7 +95,7 @@ def lay_baseline_without_tables(databases: Databases, models: Models, url: URL) 
             databases.backend.clear_for_models(connection, models.metadatas)
 
 
-def _refuse_other_databases(backend: Backend, models: Models) -> None:
+def refuse_other_databases(backend: Backend, models: Models) -> None:
     """Raise ``CannotCreateModels`` where ``create_all`` would make tables in other databases."""
     if not backend.schemas_are_databases:
         return
@@ -106,7 +106,7 @@ def _refuse_other_databases(backend: Backend, models: Models) -> None:
     if others:
         raise CannotCreateModels(
             f"the models name the schema {', '.join(others)}, which is a database of its own on"
-            f" this server",
+            " this server",
             effect="It may be in use, so no tables of the models were made there to compare with.",
             help="leave out schema= where the URL names the database; or let env.py connect with"
             f" execution_options(schema_translate_map={{{others[0]!r}: None}}).",

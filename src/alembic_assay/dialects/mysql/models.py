@@ -63,7 +63,11 @@ def _without_references(connection: Connection) -> Iterator[None]:
 
 
 def _drop_all(connection: Connection, metadatas: Sequence[MetaData]) -> None:
+    translated = connection.get_execution_options().get("schema_translate_map") or {}
     for metadata in metadatas:
+        schemas = {metadata.schema, *(table.schema for table in metadata.tables.values())}
+        if any(translated.get(schema, schema) for schema in schemas):
+            continue  # these are other databases, and somebody else's
         with suppress(SQLAlchemyError):
             metadata.drop_all(connection)
 
