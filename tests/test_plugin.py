@@ -120,12 +120,13 @@ def test_assay_fails_with_the_text_of_the_findings(
         ),
         "  help: write downgrade(); if there is no way back, let it raise NotImplementedError.",
     ]
-    assert section(result, "alembic-assay::drift") == [
+    *drift, code = section(result, "alembic-assay::drift")
+    assert drift == [
         "drift-extra: index a.ix is in the migrations, but not in the models",
         "  The application's models and its database do not agree.",
         "  help: add to a new revision's upgrade(), or change the model:",
-        "        op.drop_index(op.f('ix'), table_name='a')",
     ]
+    assert code.strip().startswith("op.drop_index(")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 

@@ -215,10 +215,11 @@ SAME: dict[str, tuple[Models, str]] = {
         table("a varchar", "CREATE INDEX ix ON users (a)", "COMMENT ON INDEX ix IS 'reports'"),
     ),
     "order of options": (
-        lambda: users(
-            Column("a", Integer), postgresql_with={"fillfactor": 70, "autovacuum_enabled": "off"}
+        index("a", postgresql_with={"fillfactor": 70, "deduplicate_items": "off"}),
+        table(
+            "a varchar",
+            "CREATE INDEX ix ON users (a) WITH (deduplicate_items = off, fillfactor = 70)",
         ),
-        table("a int") + " WITH (autovacuum_enabled = off, fillfactor = 70)",
     ),
 }
 

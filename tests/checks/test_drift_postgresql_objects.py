@@ -164,7 +164,7 @@ SAME: dict[str, tuple[Models, str]] = {
     ),
     # what models lean on
     "schema": (
-        lambda: users(Column("c", Enum("a", name="e")), schema="app"),
+        lambda: users(Column("c", Enum("a", name="e", schema="app")), schema="app"),
         "CREATE SCHEMA app; CREATE TYPE app.e AS ENUM ('a');"
         " CREATE TABLE app.users (id SERIAL PRIMARY KEY, c app.e)",
     ),

@@ -308,10 +308,16 @@ def _not_allowed(server: URL, error: DBAPIError) -> ServerUnavailable:
 def _end_idle_sessions(connection: Connection, database: str) -> None:
     # While a session of anybody reads information_schema, it is shown in one database after the
     # other: only where it does nothing it is sure to be in its own.
-    for session in connection.exec_driver_sql("SHOW PROCESSLIST").mappings().all():
-        if session["db"] == database and session["Command"] == "Sleep":
-            try:
-                connection.exec_driver_sql(f"KILL {session['Id']}")
-            except DBAPIError as error:
-                if _code(error.orig) != NO_SUCH_THREAD:
-                    raise
+    # The statements of the sessions are not asked for, as the server may cut one inside a letter.
+    idle = connection.execute(
+        text(
+            "SELECT id FROM information_schema.processlist WHERE db = :name AND command = 'Sleep'"
+        ),
+        {"name": database},
+    )
+    for session in idle.scalars().all():
+        try:
+            connection.exec_driver_sql(f"KILL {session}")
+        except DBAPIError as error:
+            if _code(error.orig) != NO_SUCH_THREAD:
+                raise

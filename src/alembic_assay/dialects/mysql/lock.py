@@ -70,11 +70,14 @@ class NamedLock(Lock):
         # The list shows the sessions of other users to those only who have the right PROCESS.
         with self._connection.begin():
             number = self._scalar(f"SELECT IS_USED_LOCK('{self._name}')")
-            sessions = self._connection.exec_driver_sql("SHOW PROCESSLIST").mappings().all()
-        for session in sessions:
-            if session["Id"] == number:
-                user, host, seconds = session["User"], session["Host"], session["Time"]
-                return f"connection {number} ({user} from {host}, for {seconds} s in its state)"
+            # Not SHOW PROCESSLIST, which may cut a statement inside a letter.
+            found = self._connection.exec_driver_sql(
+                "SELECT user, host, time FROM information_schema.processlist"
+                f" WHERE id = {number or 0}"
+            ).first()
+        if found is not None:
+            user, host, seconds = found
+            return f"connection {number} ({user} from {host}, for {seconds} s in its state)"
         return super().holder()
 
     def _scalar(self, query: str) -> object:
