@@ -337,8 +337,7 @@ def test_new_label_is_added_and_has_no_way_back(migrate: Migrate) -> None:
     assert migrated.check() == [
         (
             "drift-changed",
-            "enum mood: labels 'glad', 'sad', 'angry' in the models, 'glad', 'sad' in the"
-            " migrations",
+            "enum mood: labels 'glad', 'sad', 'angry' in the models, 'glad', 'sad' in the database",
         )
     ]
     code = migrated.revise()
@@ -346,7 +345,7 @@ def test_new_label_is_added_and_has_no_way_back(migrate: Migrate) -> None:
 
     assert body(code, "upgrade") == (
         "# enum mood: labels 'glad', 'sad', 'angry' in the models, 'glad', 'sad' in the"
-        " migrations\n"
+        " database\n"
         "op.execute(\"ALTER TYPE mood ADD VALUE 'angry'\")"
     )
     assert body(code, "downgrade") == "raise NotImplementedError('no way back: enum mood')"
@@ -458,7 +457,7 @@ def test_view_of_the_models_is_no_table(migrate: Migrate) -> None:
     )
 
     assert migrated.check() == [
-        ("drift-missing", "view unseen is in the models, but not in the migrations")
+        ("drift-missing", "view unseen is in the models, but not in the database")
     ]
 
 
@@ -511,7 +510,7 @@ def test_command_fails_and_prints_the_sentence(migrate: Migrate) -> None:
     assert result.returncode != 0
     assert (
         "New upgrade operations detected: [('drift-missing', 'check constraint users.ck_id is in"
-        " the models, but not in the migrations')]"
+        " the models, but not in the database')]"
     ) in result.stdout + result.stderr
 
 
@@ -643,7 +642,7 @@ def test_filters_of_env_py_are_asked(migrate: Migrate) -> None:
     )
 
     assert migrated.sentences() == [
-        "check constraint users.ck_seen is in the models, but not in the migrations"
+        "check constraint users.ck_seen is in the models, but not in the database"
     ]
 
 
@@ -740,7 +739,7 @@ def test_transaction_that_holds_the_lock_for_writing_is_read_in(migrate: Migrate
     )
 
     assert migrated.sentences() == [
-        "check constraint users.ck_id is in the models, but not in the migrations"
+        "check constraint users.ck_id is in the models, but not in the database"
     ]
 
 
@@ -781,7 +780,7 @@ def test_connection_of_an_async_project_is_read(migrate: Migrate) -> None:
     )
 
     assert migrated.sentences() == [
-        "check constraint users.ck_id is in the models, but not in the migrations"
+        "check constraint users.ck_id is in the models, but not in the database"
     ]
 
 

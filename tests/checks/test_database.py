@@ -142,7 +142,7 @@ def test_models_without_alembic_are_compared_on_the_command_line(
     assert f"compared with {url}, which is only read" in printed
     assert (
         "drift-changed: column users.email: VARCHAR(50) in the models, VARCHAR(40) in the"
-        " migrations" in printed
+        " database" in printed
     )
 
 

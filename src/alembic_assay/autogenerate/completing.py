@@ -93,7 +93,7 @@ class _Completion:
 
     def _own(self, step: _Step, upgrade: str, downgrade: str) -> DriftOp:
         drift = step.drift
-        rule, message = rule_of(drift), describe(drift)
+        rule, message = rule_of(drift), describe(drift, "database")
         if not upgrade:
             return DriftOp(rule, message, Code("pass"), NOTHING)
         there, back = Code.of(upgrade), Code.of(downgrade)

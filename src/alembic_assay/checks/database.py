@@ -111,7 +111,9 @@ def _findings(
     *,
     notes: bool,
 ) -> list[Finding]:
-    schemas = Schemas(project.databases.backend, context, models.metadatas, scratch, migrated)
+    schemas = Schemas(
+        project.databases.backend, context, models.metadatas, scratch, migrated, place="database"
+    )
     schemas.leave_out(_bookkeeping(schemas))
     found = schema_findings(NAME, schemas, notes=notes)
     migrated.rollback()

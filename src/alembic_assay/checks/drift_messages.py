@@ -49,15 +49,15 @@ def rule_of(drift: Drift) -> str:
     return CHANGED if drift.attributes else RENAMED
 
 
-def describe(drift: Drift) -> str:
-    """Say in one sentence what differs."""
+def describe(drift: Drift, place: str = "migrations") -> str:
+    """Say in one sentence what differs; ``place`` is a word for what the models differ from."""
     if drift.migrations is None:
-        return f"{drift.object} is in the models, but not in the migrations"
+        return f"{drift.object} is in the models, but not in the {place}"
     if drift.models is None:
-        return f"{drift.object} is in the migrations, but not in the models"
-    changes = [_change(drift, name, drift.models, drift.migrations) for name in _told(drift)]
+        return f"{drift.object} is in the {place}, but not in the models"
+    changes = [_change(drift, name, drift.models, drift.migrations, place) for name in _told(drift)]
     if drift.renamed is not None:
-        changes.insert(0, _other_name(drift))
+        changes.insert(0, f"{_other_name(drift)} in the {place}")
     return f"{drift.object}: {'; '.join(changes)}"
 
 
@@ -75,24 +75,23 @@ def _other_name(drift: Drift) -> str:
     name = drift.renamed.name[len(drift.owner) + 1 :]
     is_unnamed = name.startswith("(")
     if drift.renamed.kind != drift.object.kind:
-        kind = drift.renamed.kind if is_unnamed else f"{drift.renamed.kind} {name}"
-        return f"{kind} in the migrations"
-    return "without a name in the migrations" if is_unnamed else f"named {name} in the migrations"
+        return drift.renamed.kind if is_unnamed else f"{drift.renamed.kind} {name}"
+    return "without a name" if is_unnamed else f"named {name}"
 
 
-def _change(drift: Drift, name: str, models: Definition, migrations: Definition) -> str:
+def _change(drift: Drift, name: str, models: Definition, migrations: Definition, place: str) -> str:
     if name == "computed":
-        return f"{_computed(models)} in the models, {_computed(migrations)} in the migrations"
+        return f"{_computed(models)} in the models, {_computed(migrations)} in the {place}"
     ours, theirs = models.get(name), migrations.get(name)
     if name == "nullable":
         words = {True: "nullable", False: "NOT NULL"}
-        return f"{words[bool(ours)]} in the models, {words[bool(theirs)]} in the migrations"
+        return f"{words[bool(ours)]} in the models, {words[bool(theirs)]} in the {place}"
     if isinstance(ours, bool) or isinstance(theirs, bool):
-        here, there = ("models", "migrations") if ours else ("migrations", "models")
+        here, there = ("models", place) if ours else (place, "models")
         return f"{name} in the {here}, not in the {there}"
     said, other = _texts(drift, name, ours, theirs)
     label = "" if name in _PLAIN or ours is None else f"{_NAMES.get(name, name)} "
-    return f"{label}{said} in the models, {other} in the migrations"
+    return f"{label}{said} in the models, {other} in the {place}"
 
 
 def _computed(definition: Definition) -> str:

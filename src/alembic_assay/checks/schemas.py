@@ -39,10 +39,12 @@ def schema_findings(check: str, schemas: Schemas, *, notes: bool) -> list[Findin
     empty = {found: _empty_index(check, found) for found in schemas.empty_indexes()}
     drifts = [drift for drift in drifts if drift.object not in empty]
     remedies = Remedies(schemas.scene(), [drift for drift in drifts if drift.is_declared])
-    findings = [_drifted(check, drift, remedies.find(drift)) for drift in remedies.drifts]
+    findings = [_drifted(check, schemas, drift, remedies.find(drift)) for drift in remedies.drifts]
     findings += [*empty.values(), *unseen(check, schemas)]
     if notes:
-        findings += [_undeclared(check, drift) for drift in drifts if not drift.is_declared]
+        findings += [
+            _undeclared(check, schemas, drift) for drift in drifts if not drift.is_declared
+        ]
         findings += [_hidden(check, found) for found in sorted(hidden)]
     return findings
 
@@ -50,7 +52,8 @@ def schema_findings(check: str, schemas: Schemas, *, notes: bool) -> list[Findin
 class Schemas:
     """The schema of the models' database, behind ``scratch``, and the one behind ``migrated``.
 
-    ``context`` is Alembic's, with the options of env.py. Of ``migrated`` it only reads.
+    ``context`` is Alembic's, with the options of env.py. Of ``migrated``, which findings call
+    ``place``, it only reads.
     """
 
     def __init__(
@@ -60,8 +63,11 @@ class Schemas:
         metadatas: Sequence[MetaData],
         scratch: Connection,
         migrated: Connection,
+        *,
+        place: str = "migrations",
     ) -> None:
         self.backend = backend
+        self.place = place
         self.context = context
         self.scratch = scratch
         self.migrated = migrated
@@ -209,11 +215,11 @@ def _rendered(default: object) -> str | None:
     return None if argument is None else str(getattr(argument, "text", argument))
 
 
-def _drifted(check: str, drift: Drift, remedy: str) -> Finding:
+def _drifted(check: str, schemas: Schemas, drift: Drift, remedy: str) -> Finding:
     return Finding(
         check,
         rule_of(drift),
-        describe(drift),
+        describe(drift, schemas.place),
         "The application's models and its database do not agree.",
         remedy,
         object=str(drift.object),
@@ -252,11 +258,11 @@ def _empty_index(check: str, found: ObjectId) -> Finding:
     )
 
 
-def _undeclared(check: str, drift: Drift) -> Finding:
+def _undeclared(check: str, schemas: Schemas, drift: Drift) -> Finding:
     return Finding(
         check,
         "drift-undeclared",
-        describe(drift),
+        describe(drift, schemas.place),
         "The models have no say in it, so it is no drift.",
         severity=Severity.NOTE,
         object=str(drift.object),

@@ -71,6 +71,12 @@ class SQLite(Backend):
                 effect="It is empty for everyone but the connection that made it.",
                 help="name a file: sqlite:///path/to/file.db",
             )
+        if not self.exists(url):
+            raise DatabaseUnreachable(
+                f"{path} does not exist",
+                effect="There is no database to read; none was made.",
+                help="correct the path in the URL.",
+            )
         return self.connect(
             url.set(database=path.as_uri()).update_query_dict({"mode": "ro", "uri": "true"})
         )
