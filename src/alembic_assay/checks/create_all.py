@@ -8,7 +8,12 @@ from sqlalchemy import URL, Connection, inspect, select, table, text
 
 from alembic_assay.checks.comparison import Drift
 from alembic_assay.checks.drift_messages import describe, rule_of
-from alembic_assay.checks.failures import environment_failed, missing_models, not_checked
+from alembic_assay.checks.failures import (
+    environment_failed,
+    head_not_reached,
+    missing_models,
+    not_checked,
+)
 from alembic_assay.checks.models_database import (
     CannotCreateModels,
     lay_baseline_without_tables,
@@ -52,14 +57,7 @@ def check_create_all(project: Project) -> list[Finding]:
         try:
             return _compare(project, graph, migrated, created)
         except MigrationFailed as failure:
-            return [
-                not_checked(
-                    NAME,
-                    _NOT_CHECKED,
-                    f"the migrations do not reach head: {failure.message}",
-                    "correct that first; the check `upgrade` reports it.",
-                )
-            ]
+            return [head_not_reached(NAME, failure)]
         except CannotCreateModels as error:
             return [not_checked(NAME, _NOT_CHECKED, error.message, error.help)]
         except EnvironmentFault as error:

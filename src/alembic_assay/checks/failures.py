@@ -70,3 +70,13 @@ def missing_models(check: str, environment: Environment) -> Finding | None:
             "import the modules of all models in env.py, before the metadata is used.",
         )
     return None
+
+
+def head_not_reached(check: str, failure: MigrationFailed) -> Finding:
+    """Return the finding for a check that needs a database at head, and has none."""
+    return not_checked(
+        check,
+        f"{check}-not-checked",
+        f"the migrations do not reach head: {without_own_names(failure.message)}",
+        "correct that first; the check `upgrade` reports it.",
+    )

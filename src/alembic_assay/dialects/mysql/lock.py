@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import nullcontext
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
-from alembic_assay.dialects.base import Lock
-from alembic_assay.exceptions import LockLost, LockUnavailable, first_line
+from alembic_assay.dialects.session_lock import SessionLock, scalar_between_transactions
+from alembic_assay.exceptions import LockUnavailable, first_line
 
 
-class NamedLock(Lock):
+class NamedLock(SessionLock):
     """What ``GET_LOCK`` takes: it outlives transactions, and the implicit commits of DDL.
 
     The names are those of the whole server, of 64 characters at most, and on MySQL the same in
@@ -20,12 +19,16 @@ class NamedLock(Lock):
     https://mariadb.com/kb/en/get_lock/
     """
 
+    ways_to_lose = (
+        "the server ended the session (wait_timeout, KILL), or a migration calls"
+        " RELEASE_ALL_LOCKS()"
+    )
+
     def __init__(self, connection: Connection, name: str) -> None:
-        self._connection = connection
-        database = str(self._scalar("SELECT DATABASE()")).lower()
+        database = str(scalar_between_transactions(connection, "SELECT DATABASE()")).lower()
         digest = hashlib.blake2b(f"{database}\0{name}".encode(), digest_size=16).hexdigest()
         self._name = f"alembic-assay-{digest}"
-        self.description = f"named lock {self._name}"
+        super().__init__(connection, f"named lock {self._name}")
 
     def try_acquire(self) -> bool:
         # Without a wait in the server, which nobody could end, and in no transaction that stays
@@ -46,25 +49,11 @@ class NamedLock(Lock):
             ) from cause
         return bool(taken)
 
-    def is_held(self) -> bool:
-        try:
-            return bool(self._scalar(f"SELECT IS_USED_LOCK('{self._name}') = CONNECTION_ID()"))
-        except SQLAlchemyError:
-            return False  # the session is gone, and the lock with it
+    def _is_held_query(self) -> str:
+        return f"SELECT IS_USED_LOCK('{self._name}') = CONNECTION_ID()"
 
-    def release(self) -> None:
-        cause: SQLAlchemyError | None = None
-        try:
-            if self._scalar(f"SELECT RELEASE_LOCK('{self._name}')"):
-                return
-        except SQLAlchemyError as error:
-            cause = error
-        raise LockLost(
-            f"the {self.description} was not held any more when it was to be released",
-            effect="Another process may have migrated at the same time.",
-            help="see whether the server ended the session (wait_timeout, KILL), or a migration"
-            " calls RELEASE_ALL_LOCKS().",
-        ) from cause
+    def _release_query(self) -> str:
+        return f"SELECT RELEASE_LOCK('{self._name}')"
 
     def holder(self) -> str:
         # The list shows the sessions of other users to those only who have the right PROCESS.
@@ -79,9 +68,3 @@ class NamedLock(Lock):
             user, host, seconds = found
             return f"connection {number} ({user} from {host}, for {seconds} s in its state)"
         return super().holder()
-
-    def _scalar(self, query: str) -> object:
-        # A short transaction, unless there is one: the lock outlives it.
-        transaction = None if self._connection.in_transaction() else self._connection.begin()
-        with transaction or nullcontext():
-            return self._connection.exec_driver_sql(query).scalar()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlalchemy_utils import create_database
 
@@ -26,6 +25,7 @@ from alembic_assay.dialects.base import (
 from alembic_assay.dialects.likeness import Likeness, Objects
 from alembic_assay.dialects.postgresql.catalog import read_catalog
 from alembic_assay.dialects.postgresql.likeness import PostgreSQLLikeness
+from alembic_assay.dialects.postgresql.lock import AdvisoryLock
 from alembic_assay.dialects.postgresql.models import (
     clear_for_models,
     make_way_for_models,
@@ -40,7 +40,6 @@ from alembic_assay.dialects.postgresql.sqlstates import (
 from alembic_assay.dialects.postgresql.type_changes import type_change_options
 from alembic_assay.exceptions import (
     DatabaseUnreachable,
-    LockLost,
     ServerUnavailable,
     first_line,
 )
@@ -132,7 +131,7 @@ class PostgreSQL(Backend):
         return found is not None
 
     def make_lock(self, connection: Connection, name: str) -> Lock:
-        return _AdvisoryLock(connection, name)
+        return AdvisoryLock(connection, name)
 
     @contextmanager
     def serve(self, url: URL, folder: Path | None) -> Iterator[tuple[URL, str]]:
@@ -286,74 +285,6 @@ class PostgreSQL(Backend):
 
 
 BACKEND = PostgreSQL()
-
-
-class _AdvisoryLock(Lock):
-    """A session-level advisory lock on the connection that migrates.
-
-    A transaction-level one would be lost at the first ``autocommit_block()``; on a connection of
-    its own it would be free while the statement of a killed client still runs.
-    https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
-    """
-
-    def __init__(self, connection: Connection, name: str) -> None:
-        digest = hashlib.blake2b(f"alembic-assay\0{name}".encode(), digest_size=8).digest()
-        self._key = int.from_bytes(digest, "big", signed=True)
-        self._connection = connection
-        self.description = f"advisory lock {self._key}"
-
-    def try_acquire(self) -> bool:
-        # Never the blocking pg_advisory_lock, whose snapshot deadlocks with the holder's CREATE
-        # INDEX CONCURRENTLY; and no transaction may stay open while waiting, for the same reason,
-        # nor afterwards, or Alembic would take it for the caller's and commit nothing.
-        return bool(self._scalar(f"SELECT pg_try_advisory_lock({self._key})"))
-
-    def is_held(self) -> bool:
-        try:
-            return bool(self._scalar(f"SELECT 1 {self._holders()} AND l.pid = pg_backend_pid()"))
-        except SQLAlchemyError:
-            return False  # the session is gone, and the lock with it
-
-    def release(self) -> None:
-        cause: SQLAlchemyError | None = None
-        try:
-            if self._scalar(f"SELECT pg_advisory_unlock({self._key})"):
-                return
-        except SQLAlchemyError as error:
-            cause = error
-        raise LockLost(
-            f"the {self.description} was not held any more when it was to be released",
-            effect="Another process may have migrated at the same time.",
-            help="see whether the server ended the session, or a migration calls"
-            " pg_advisory_unlock_all() or DISCARD ALL.",
-        ) from cause
-
-    def holder(self) -> str:
-        with self._connection.begin():
-            found = self._connection.exec_driver_sql(
-                "SELECT l.pid, coalesce(a.client_addr::text, 'this host'), a.application_name,"
-                f" a.backend_start::timestamp(0)::text {self._holders()}"
-            ).first()
-        if found is None:
-            return super().holder()
-        pid, host, application, since = found
-        name = application or "no application name"
-        return f"server process {pid} ({name}, from {host}, since {since})"
-
-    def _holders(self) -> str:
-        high, low = (self._key >> 32) & 0xFFFFFFFF, self._key & 0xFFFFFFFF
-        return (
-            "FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
-            f" WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
-            f" AND l.classid = {high} AND l.objid = {low}"
-            " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        )
-
-    def _scalar(self, query: str) -> object:
-        # A short transaction, unless there is one: a session-level lock outlives it.
-        transaction = None if self._connection.in_transaction() else self._connection.begin()
-        with transaction or nullcontext():
-            return self._connection.exec_driver_sql(query).scalar()
 
 
 def _trade_safety_for_speed(connection: Any, record: Any) -> None:
