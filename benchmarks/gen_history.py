@@ -122,8 +122,9 @@ class Step:
 
 
 class Generator:
-    def __init__(self, n: int, dialect: str, seed: int) -> None:
+    def __init__(self, n: int, dialect: str, seed: int, late_tables: float = 0.12) -> None:
         self.n = n
+        self.late_tables = late_tables
         self.pg = dialect == "postgresql"
         self.dialect = dialect
         self.seed = seed
@@ -386,7 +387,7 @@ class Generator:
         rng = self.rng
         steps: list[Step] = []
         # Projects make most of their tables early: about 9 tables at N=10, 30 at 100, 140 at 1000.
-        p_table = 1.0 if i < 3 else max(0.12, 0.5 - i / 150)
+        p_table = 1.0 if i < 3 else max(self.late_tables, 0.5 - i / 150)
         if rng.random() < p_table:
             steps.append(self.op_create_table())
             if rng.random() < 0.2:
@@ -616,6 +617,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("n", type=int, help="number of revisions")
     parser.add_argument("--dialect", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--late-tables",
+        type=float,
+        default=0.12,
+        help="share of the late revisions that make a table (0.33: some 400 tables at N=1000)",
+    )
     parser.add_argument("--force", action="store_true", help="replace OUTDIR if it exists")
     args = parser.parse_args(argv)
     if args.n < 1:
@@ -625,7 +632,7 @@ def main(argv: list[str] | None = None) -> int:
             parser.error(f"{args.outdir} is not empty (use --force)")
         shutil.rmtree(args.outdir)
     args.outdir.mkdir(parents=True, exist_ok=True)
-    Generator(args.n, args.dialect, args.seed).write(args.outdir)
+    Generator(args.n, args.dialect, args.seed, args.late_tables).write(args.outdir)
     return 0
 
 

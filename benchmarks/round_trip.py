@@ -167,7 +167,10 @@ def main() -> None:
         medians = {}
         for size in sizes:
             project = Path(folder) / f"history_{size}"
-            gen_history.main([str(project), str(size), "--dialect", options.database])
+            share = str(options.late_tables)
+            gen_history.main(
+                [str(project), str(size), "--dialect", options.database, "--late-tables", share]
+            )
             medians[size] = measure_in_turns(names, project, databases, options.repeat)
             print_table(size, medians[size], TARGETS[options.database])
         if options.scale:
@@ -180,6 +183,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--revisions", type=int, default=100)
     parser.add_argument("--database", choices=list(TARGETS), default="sqlite")
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument(
+        "--late-tables", type=float, default=0.12, help="see gen_history.py (default: 0.12)"
+    )
     parser.add_argument("--scale", action="store_true", help="ours and bare, at 100 and at 1000")
     for name in ("measure", "project", "url"):
         parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
