@@ -43,6 +43,18 @@ def test_models_that_equal_the_migrations_are_right(
     assert check(project) == []
 
 
+def test_foreign_key_that_the_models_say_twice_is_enough_once(
+    write_models: WriteModels, project: Project
+) -> None:
+    key = 'ForeignKeyConstraint(["boss"], ["users.id"], name="fk_boss")'
+    write_models(
+        models=USERS.format(f'Column("boss", Integer, ForeignKey("users.id")), sa.{key}'),
+        upgrade=CREATE_USERS.format(f'sa.Column("boss", sa.Integer), sa.{key}'),
+    )
+
+    assert check(project) == []
+
+
 def test_check_that_the_models_say_twice_is_enough_once(
     write_models: WriteModels, project: Project
 ) -> None:

@@ -20,6 +20,9 @@ _NAMED = frozenset(
 )
 """Kinds of objects that a database names where nobody else does."""
 
+_SAID_TWICE = ("check constraint", "foreign key", "unique constraint")
+"""Kinds of objects of which models and migrations may have several that say the same."""
+
 _UNDECLARABLE = {
     "row-level security": False,
     "forced row-level security": False,
@@ -165,8 +168,8 @@ class _Comparison:
         self._pair(lambda one: [one] if one.kind in _NAMED else [], is_alike=False)
         self._pair(self._only_one_of_its_kind, is_alike=False)
         self._pair(self._candidates, is_alike=True)
-        for rest, side in ((self.left, self.models), (self.right, self.migrations)):
-            _drop_doubles(rest, side)
+        self._drop_doubles(self.left, self.models)
+        self._drop_doubles(self.right, self.migrations)
         self._report_rest()
         return sorted(self.drifts, key=lambda drift: drift.object)
 
@@ -256,6 +259,22 @@ class _Comparison:
             ):
                 del self.right[other]
 
+    def _drop_doubles(self, rest: dict[ObjectId, None], side: Side) -> None:
+        """Take off the constraints that say again what one beside them does, as it is paired.
+
+        Only those that nobody asked for by a name of their own; but SQLite takes the same name for
+        several checks.
+        """
+        said: dict[str, list[object]] = {kind: [] for kind in _SAID_TWICE}
+        for one, definition in side.objects.items():
+            if one.kind in said and one not in rest:
+                said[one.kind].append((side.owner(one), definition))
+        for one in [one for one in rest if one.kind in said]:
+            owner = side.owner(one)
+            is_named = self.declared.is_named(one, owner, side.own_name(one))
+            if not is_named and (owner, side.objects[one]) in said[one.kind]:
+                del rest[one]
+
     def _report_rest(self) -> None:
         for one in self.left:
             if self.models.owners.get(one, one) in self.migrations.objects or self._is_main(
@@ -297,18 +316,6 @@ class _Comparison:
                 is_declared,
             )
         )
-
-
-def _drop_doubles(rest: dict[ObjectId, None], side: Side) -> None:
-    """Take off the check constraints that say again what one beside them does, as it is paired."""
-    said = [
-        (side.owner(one), definition)
-        for one, definition in side.objects.items()
-        if one.kind == "check constraint" and one not in rest
-    ]
-    for one in [one for one in rest if one.kind == "check constraint"]:
-        if (side.owner(one), side.objects[one]) in said:
-            del rest[one]
 
 
 def _is_undeclarable(found: ObjectId, attribute: str, models: Definition) -> bool:
