@@ -156,7 +156,7 @@ def test_alembic_sees_a_changed_check_as_the_readme_says(example: Path) -> None:
     assert [result.returncode == 0 for result in results] == [True, False]
     assert (
         "check constraint tracks.ck_tracks_duration_is_positive: duration_seconds > 1 in the"
-        " models, duration_seconds > 0 in the migrations"
+        " models, duration_seconds > 0 in the database"
     ) in results[1].stdout + results[1].stderr
 
 

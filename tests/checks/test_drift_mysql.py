@@ -194,88 +194,86 @@ DIFFERENT: dict[str, tuple[MakeModels, str, str]] = {
         column(Numeric(5, 2)),
         table("c DECIMAL(5, 2) UNSIGNED"),
         "drift-changed: column users.c: decimal(5,2) in the models, decimal(5,2) unsigned in the"
-        " migrations",
+        " database",
     ),
     "zero fill": (
         column(mysql.DECIMAL(5, 2, zerofill=True)),
         table("c DECIMAL(5, 2) UNSIGNED"),
         "drift-changed: column users.c: decimal(5,2) unsigned zerofill in the models, decimal(5,2)"
-        " unsigned in the migrations",
+        " unsigned in the database",
     ),
     "order of an enum": (
         column(sa.Enum("a", "b")),
         table("c ENUM('b', 'a')"),
-        "drift-changed: column users.c: enum('a','b') in the models, enum('b','a') in the"
-        " migrations",
+        "drift-changed: column users.c: enum('a','b') in the models, enum('b','a') in the database",
     ),
     "collation": (
         column(String(9, collation="utf8mb4_bin")),
         table("c VARCHAR(9) COLLATE utf8mb4_unicode_ci"),
         "drift-changed: column users.c: collation utf8mb4_bin in the models, utf8mb4_unicode_ci in"
-        " the migrations",
+        " the database",
     ),
     "capital letters of a default": (
         column(String(9), server_default="a"),
         table("c VARCHAR(9) DEFAULT 'A'"),
-        "drift-changed: column users.c: server default 'a' in the models, 'A' in the migrations",
+        "drift-changed: column users.c: server default 'a' in the models, 'A' in the database",
     ),
     "type alone, not the default": (
         column(Numeric(5, 2), server_default="0"),
         table("c DECIMAL(5, 1) DEFAULT 0"),
-        "drift-changed: column users.c: decimal(5,2) in the models, decimal(5,1) in the migrations",
+        "drift-changed: column users.c: decimal(5,2) in the models, decimal(5,1) in the database",
     ),
     "capital letters of a check": (
         lambda: users(Column("c", String(9)), CheckConstraint("c <> 'a'", name="ck")),
         table("c VARCHAR(9), CONSTRAINT ck CHECK (c <> 'A')"),
         "drift-changed: check constraint users.ck: `c` <> 'a' in the models, `c` <> 'A' in the"
-        " migrations",
+        " database",
     ),
     "stored": (
         column(Integer, Computed("3 + 4", persisted=True)),
         table("c INT AS (3 + 4)"),
         "drift-changed: column users.c: stored as 3 + 4 in the models, computed as 3 + 4 in the"
-        " migrations",
+        " database",
     ),
     "engine": (
         lambda: users(mysql_engine="InnoDB"),
         f"CREATE TABLE users ({ID}) ENGINE=MyISAM;",
-        "drift-changed: table users: engine InnoDB in the models, MyISAM in the migrations",
+        "drift-changed: table users: engine InnoDB in the models, MyISAM in the database",
     ),
     "other row format": (
         users,
         f"CREATE TABLE users ({ID}) ROW_FORMAT=COMPACT;",
-        "drift-changed: table users: no options in the models, ROW_FORMAT=COMPACT in the"
-        " migrations",
+        "drift-changed: table users: no options in the models, ROW_FORMAT=COMPACT in the database",
     ),
     "length of a prefix": (
         lambda: users(Column("c", String(99)), Index("ix", "c", mysql_length=10)),
         table("c VARCHAR(99), KEY ix (c)"),
-        "drift-changed: index users.ix: (c(10)) in the models, (c) in the migrations",
+        "drift-changed: index users.ix: (c(10)) in the models, (c) in the database",
     ),
     "index for a foreign key, and wider": (
         renting("x"),
         rented("KEY wide (x, y), CONSTRAINT fk FOREIGN KEY (x) REFERENCES rooms (id)"),
-        "drift-extra: index users.wide is in the migrations, but not in the models",
+        "drift-extra: index users.wide is in the database, but not in the models",
     ),
     "index of a foreign key that is gone": (
         lambda: users(Column("x", Integer)),
         f"CREATE TABLE rooms ({ID});"
         + table("x INT, CONSTRAINT fk FOREIGN KEY (x) REFERENCES rooms (id)")
         + "ALTER TABLE users DROP FOREIGN KEY fk; DROP TABLE rooms;",
-        "drift-extra: index users.fk is in the migrations, but not in the models",
+        "drift-extra: index users.fk is in the database, but not in the models",
     ),
     "pairs of a foreign key": (
         renting("x", "y", to=("a", "b")),
         rented("CONSTRAINT fk FOREIGN KEY (x, y) REFERENCES rooms (b, a)"),
         "drift-changed: foreign key users.fk: references rooms (a, b) in the models, rooms (b, a)"
-        " in the migrations",
+        " in the database",
     ),
     "text in a trigger": (
         listened("CREATE TRIGGER t BEFORE INSERT ON users FOR EACH ROW SET NEW.c = 'A'"),
         table("c VARCHAR(9)")
         + "CREATE TRIGGER t BEFORE INSERT ON users FOR EACH ROW SET NEW.c = 'a';",
         "drift-changed: trigger users.t: SET NEW.c = 'A' in the models, SET NEW.c = 'a' in the"
-        " migrations",
+        " database",
     ),
 }
 
@@ -301,9 +299,7 @@ def test_what_no_model_can_say_is_a_note(databases: Databases, tmp_path: Path) -
     noted = compared(databases, tmp_path, users(), ddl, notes=True)
 
     assert found == []
-    assert [
-        line.removesuffix(" is in the migrations, but not in the models") for line in noted
-    ] == [
+    assert [line.removesuffix(" is in the database, but not in the models") for line in noted] == [
         f"drift-undeclared: {name}"
         for name in ("event e", "function f", "procedure p", "trigger users.t", "view v")
     ]
@@ -365,8 +361,7 @@ def test_models_that_need_what_migrations_make_are_compared_in_a_copy(
 
     assert found == [
         "drift-missing: column a.more is in the models, but not in the migrations",
-        "drift-changed: view more: select 2 AS `n` in the models, select 3 AS `n` in the"
-        " migrations",
+        "drift-changed: view more: select 2 AS `n` in the models, select 3 AS `n` in the database",
     ]
 
 
@@ -381,8 +376,8 @@ def test_models_of_another_database_are_not_made(databases: Databases, tmp_path:
             has_tables = databases.backend.has_tables(connection, except_for=(None, ""))
 
     assert found == [
-        f"drift-not-checked: the models name the schema {schema}, which is a database of its own on"
-        " this server"
+        f"drift-not-checked: the models name the schema {schema}, which is a database of its own"
+        " here"
     ]
     assert not has_tables
 
@@ -407,7 +402,6 @@ def test_table_of_another_database_is_not_dropped_to_make_room(
     assert [(one.rule, one.message) for one in found] == [
         (
             "create-all-not-checked",
-            f"the models name the schema {other.database}, which is a database of its own on this"
-            " server",
+            f"the models name the schema {other.database}, which is a database of its own here",
         )
     ]

@@ -19,10 +19,9 @@ from alembic_assay.autogenerate.completing import complete
 from alembic_assay.autogenerate.confirming import confirm
 from alembic_assay.checks.comparison import Drift
 from alembic_assay.checks.database import other_version
-from alembic_assay.checks.drift import NAME
 from alembic_assay.checks.models_database import models_behind, models_database
 from alembic_assay.checks.operations.finding import Operations
-from alembic_assay.checks.schemas import Schemas, unseen
+from alembic_assay.checks.schemas import Schemas
 from alembic_assay.config import bind_config
 from alembic_assay.databases import open_databases
 from alembic_assay.dialects import Backend, get_backend
@@ -83,7 +82,7 @@ def _compare(autogen_context: AutogenContext, upgrade_ops: UpgradeOps) -> None:
         with models_database(project.databases, models, url) as scratch:
             schemas = Schemas(backend, context, metadatas, scratch, migrated)
             drifts = _drifts(schemas)
-            for note in (*other_version(scratch, migrated), *unseen(NAME, schemas)):
+            for note in other_version(scratch, migrated):
                 warnings.warn(f"alembic-assay: {note.message}. {note.effect}".strip(), stacklevel=2)
             scene = schemas.scene()
             operations = Operations(scene, drifts)

@@ -81,8 +81,6 @@ class _Confirmation:
 
     def _is_compared(self, place: tuple[str, str | None]) -> bool:
         table, schema = place
-        if schema is not None and not self.scene.backend.reads_all_schemas:
-            return False
         return (schema, table) in self._owners or schema in self.scene.declared.schemas
 
     def _mark(self, found: Iterable[Drift]) -> bool:

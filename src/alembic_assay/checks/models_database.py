@@ -105,8 +105,7 @@ def refuse_other_databases(backend: Backend, models: Models) -> None:
     others = sorted(name for one in named if (name := translated.get(one, one)) is not None)
     if others:
         raise CannotCreateModels(
-            f"the models name the schema {', '.join(others)}, which is a database of its own on"
-            " this server",
+            f"the models name the schema {', '.join(others)}, which is a database of its own here",
             effect="It may be in use, so no tables of the models were made there to compare with.",
             help="leave out schema= where the URL names the database; or let env.py connect with"
             f" execution_options(schema_translate_map={{{others[0]!r}: None}}).",

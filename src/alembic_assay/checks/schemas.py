@@ -40,7 +40,7 @@ def schema_findings(check: str, schemas: Schemas, *, notes: bool) -> list[Findin
     drifts = [drift for drift in drifts if drift.object not in empty]
     remedies = Remedies(schemas.scene(), [drift for drift in drifts if drift.is_declared])
     findings = [_drifted(check, schemas, drift, remedies.find(drift)) for drift in remedies.drifts]
-    findings += [*empty.values(), *unseen(check, schemas)]
+    findings += empty.values()
     if notes:
         findings += [
             _undeclared(check, schemas, drift) for drift in drifts if not drift.is_declared
@@ -224,27 +224,6 @@ def _drifted(check: str, schemas: Schemas, drift: Drift, remedy: str) -> Finding
         remedy,
         object=str(drift.object),
     )
-
-
-def unseen(check: str, schemas: Schemas) -> list[Finding]:
-    """Return the finding for the tables of the models that are not read, if there are any."""
-    if schemas.backend.reads_all_schemas:
-        return []
-    others = {found.name for found in schemas.models.objects if found not in schemas.models.owners}
-    tables = schemas.declared.tables.items()
-    names = [
-        name for name, table in tables if schemas.declared.schema_of(table) and name not in others
-    ]
-    if not names:
-        return []
-    return [
-        not_checked(
-            check,
-            "drift-not-checked",
-            f"{', '.join(sorted(names))}: only the main database is read, none that"
-            " is attached to it",
-        )
-    ]
 
 
 def _empty_index(check: str, found: ObjectId) -> Finding:

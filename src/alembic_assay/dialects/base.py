@@ -76,9 +76,6 @@ class Backend(ABC):
     extra: ClassVar[str] = ""
     """The extra of this distribution that installs a driver, where one must be installed."""
 
-    reads_all_schemas: ClassVar[bool] = True
-    """Whether ``read_catalog`` sees tables of other schemas than the default one."""
-
     schemas_are_databases: ClassVar[bool] = False
     """Whether a table of another schema is one of another database, and so of somebody else's."""
 

@@ -39,7 +39,7 @@ class SQLite(Backend):
     name = "sqlite"
     sync_drivers = ("pysqlite",)
     async_drivers = ("aiosqlite",)
-    reads_all_schemas = False  # another schema is another file, which env.py must attach
+    schemas_are_databases = True  # files that are attached
     # Alembic takes SQLite's DDL for non-transactional, as the driver leaves it by default.
     context_options: ClassVar[Mapping[str, Any]] = {"transactional_ddl": True}
     has_alter_constraint = False
