@@ -361,7 +361,8 @@ def test_models_that_need_what_migrations_make_are_compared_in_a_copy(
 
     assert found == [
         "drift-missing: column a.more is in the models, but not in the migrations",
-        "drift-changed: view more: select 2 AS `n` in the models, select 3 AS `n` in the database",
+        "drift-changed: view more: select 2 AS `n` in the models, select 3 AS `n` in the"
+        " migrations",
     ]
 
 
