@@ -220,6 +220,21 @@ def test_database_to_which_somebody_is_connected_is_dropped(
     assert not exists(url)
 
 
+def test_database_to_which_somebody_is_connected_is_copied(
+    postgresql_databases: Databases,
+) -> None:
+    with postgresql_databases.temporary() as source:
+        engine = create_engine(source, poolclass=NullPool)
+
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+            copy = postgresql_databases.clone(source)
+            connection.invalidate()
+
+        assert exists(copy)
+        postgresql_databases.drop(copy)
+
+
 def test_marks_travel_with_clones_only(databases: Databases) -> None:
     with databases.temporary() as source:
         copied = databases.clone(source)

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from alembic_assay.checks import run_checks
+from alembic_assay.checks.drift import check_drift
 from alembic_assay.checks.round_trip import check_round_trip
 from alembic_assay.checks.upgrade import check_upgrade
 from alembic_assay.exceptions import ConfigError
@@ -117,6 +118,21 @@ def test_baseline_that_is_no_function_is_an_error(
     assert str(caught.value) == (
         'the baseline "assay_baseline_number:lay" is not a function of a Connection'
     )
+
+
+def test_tables_of_a_baseline_do_not_stand_in_for_the_models(
+    project_files: ProjectFiles, make_checked: MakeChecked, metadata: sa.MetaData
+) -> None:
+    add_history(project_files)
+    (project_files.folder / "schema.sql").write_text(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY); CREATE TABLE old (id INTEGER);"
+    )
+    metadata.tables["users"].append_column(sa.Column("new", sa.Integer))
+
+    findings = check_drift(make_checked(baseline="schema.sql", metadata=metadata))
+
+    found = [(one.rule, one.object) for one in findings if "users.id" not in (one.object or "")]
+    assert found == [("drift-missing", "column users.new"), ("drift-extra", "table old")]
 
 
 def test_fault_on_top_of_a_baseline_is_found(
