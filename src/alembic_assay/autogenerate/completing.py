@@ -149,7 +149,7 @@ class _Completion:
         checks = self.scene.declared.unnamed_checks(drift.owner) if item is None else [item]
         return any(
             isinstance(check, CheckConstraint)
-            and getattr(check, "_type_bound", False)
+            and check._type_bound  # noqa: SLF001 - nothing public tells it
             and {column.name for column in check.columns} <= added
             for check in checks
         )

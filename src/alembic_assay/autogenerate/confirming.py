@@ -125,7 +125,7 @@ class _Confirmation:
             unnamed = [drift for drift in here if not is_named(drift.object, owner, drift.own_name)]
             _name(operation, [drift for drift in unnamed if drift.migrations is None])
             return unnamed
-        found = [drift for drift in here if name in {drift.own_name, _old_name(drift)}]
+        found = [drift for drift in here if name in {drift.own_name, drift.name_there}]
         # The database has cut a name that neither of the two knows.
         return found if found or self._is_known(name, owner, kinds) else here
 
@@ -217,9 +217,3 @@ def _name(operation: MigrateOperation, found: Sequence[Drift]) -> None:
 
 def _is_whole(drift: Drift) -> bool:
     return drift.models is None or drift.migrations is None
-
-
-def _old_name(drift: Drift) -> str | None:
-    if drift.renamed is None:
-        return None
-    return drift.renamed.name[len(drift.owner) + 1 :]

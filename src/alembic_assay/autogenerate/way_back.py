@@ -5,17 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from alembic.operations import ops
 from alembic.operations.ops import MigrateOperation
-from sqlalchemy import CheckConstraint, Constraint, DefaultClause, MetaData, Table, TextClause
+from sqlalchemy import CheckConstraint, Constraint, MetaData, Table
 from sqlalchemy.exc import InvalidRequestError, SAWarning
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import conv
 
 from alembic_assay.checks.comparison import Drift
-from alembic_assay.checks.operations.finding import Operations, name_there
+from alembic_assay.checks.operations.finding import Operations
 from alembic_assay.checks.scene import Scene
 
 
@@ -52,7 +51,7 @@ def _statements(drift: Drift, scene: Scene, known: Operations) -> list[MigrateOp
     turned = replace(drift, models=drift.migrations, migrations=drift.models)
     if drift.renamed is not None:
         turned = replace(
-            turned, object=drift.renamed, own_name=name_there(drift), renamed=drift.object
+            turned, object=drift.renamed, own_name=drift.name_there, renamed=drift.object
         )
     # What is altered of an identity is known by name, but only the models can make one.
     sides = [side for side in (drift.models, drift.migrations) if side is not None]
@@ -69,7 +68,9 @@ def _reversed(operation: MigrateOperation, drift: Drift, there: _There) -> Migra
     if isinstance(operation, ops.AlterColumnOp):
         altered = _reversible(operation).reverse()
         if _options(operation):
-            altered.kw = there.type_change_options(drift)
+            altered.kw = there.scene.type_change_options(
+                drift.own_name, drift.models, drift.migrations
+            )
         return altered
     back = operation.reverse()
     if isinstance(back, ops.DropConstraintOp) and back.constraint_name is None:
@@ -79,14 +80,11 @@ def _reversed(operation: MigrateOperation, drift: Drift, there: _There) -> Migra
 
 
 def _reversible(operation: ops.AlterColumnOp) -> ops.AlterColumnOp:
-    """Let an operation say of the old default what it takes to set it again, or that none was."""
+    """Let an operation that sets a default say where there was none before."""
     if operation.modify_server_default is False:
         return operation
-    existing: Any = operation.existing_server_default
-    if existing is False:
+    if operation.existing_server_default is False:
         operation.existing_server_default = None
-    elif isinstance(existing, TextClause):
-        operation.existing_server_default = DefaultClause(existing)
     return operation
 
 
@@ -101,18 +99,7 @@ class _There:
     """What is about to be dropped or changed, to be made again."""
 
     def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-
-    def type_change_options(self, drift: Drift) -> dict[str, str]:
-        """Return by what the values of a column become those of its old type again."""
-        models, migrations = drift.models or {}, drift.migrations or {}
-        options = self._scene.backend.type_change_options(
-            self._scene.migrated,
-            self._scene.dialect.identifier_preparer.quote(drift.own_name),
-            str(models.get("type")),
-            str(migrations.get("type")),
-        )
-        return dict(options)
+        self.scene = scene
 
     def index(self, operation: ops.DropIndexOp) -> MigrateOperation:
         table = self._table(str(operation.table_name), operation.schema)
@@ -125,7 +112,7 @@ class _There:
 
     def constraint(self, operation: ops.DropConstraintOp) -> MigrateOperation:
         table = self._table(operation.table_name, operation.schema)
-        if operation.constraint_type == "primary" and not self._scene.in_batch:
+        if operation.constraint_type == "primary" and not self.scene.in_batch:
             return ops.AddConstraintOp.from_constraint(table.primary_key)
         for constraint in table.constraints:
             if constraint.name == operation.constraint_name and not _says_more(constraint):
@@ -143,7 +130,7 @@ class _There:
                     name,
                     MetaData(),
                     schema=schema,
-                    autoload_with=self._scene.migrated,
+                    autoload_with=self.scene.migrated,
                 )
             except InvalidRequestError as error:
                 raise ValueError(f"{name} cannot be read") from error

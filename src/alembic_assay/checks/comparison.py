@@ -133,6 +133,11 @@ class Drift:
     renamed: ObjectId | None = None
     is_declared: bool = True
 
+    @property
+    def name_there(self) -> str:
+        """Its name in the migrations, without that of its table."""
+        return self.own_name if self.renamed is None else self.renamed.name[len(self.owner) + 1 :]
+
 
 def compare_sides(
     models: Side, migrations: Side, likeness: Likeness, declared: Declared

@@ -27,7 +27,7 @@ from sqlalchemy.types import SchemaType
 from alembic_assay.catalog import ObjectId
 from alembic_assay.dialects.named_types import named_types
 
-KINDS: dict[type[SchemaItem], str] = {
+_KINDS: dict[type[SchemaItem], str] = {
     PrimaryKeyConstraint: "primary key",
     UniqueConstraint: "unique constraint",
     ForeignKeyConstraint: "foreign key",
@@ -135,7 +135,7 @@ class Declared:
             ("column", column.name): column for column in table.columns
         }
         for item in _constraints_and_indexes(table):
-            kinds = (KINDS[type_] for type_ in KINDS if isinstance(item, type_))
+            kinds = (_KINDS[type_] for type_ in _KINDS if isinstance(item, type_))
             kind = next(kinds, "exclusion constraint")
             if (name := self.final_name(item)) is not None:
                 found[kind, name] = item

@@ -72,7 +72,7 @@ def _told(drift: Drift) -> list[str]:
 
 def _other_name(drift: Drift) -> str:
     assert drift.renamed is not None
-    name = drift.renamed.name[len(drift.owner) + 1 :]
+    name = drift.name_there
     is_unnamed = name.startswith("(")
     if drift.renamed.kind != drift.object.kind:
         return drift.renamed.kind if is_unnamed else f"{drift.renamed.kind} {name}"

@@ -141,7 +141,7 @@ def _create_in_copy(
     try:
         _clear(databases, models, url)
         return _create_all_beside_others(databases, models, url, migrated)
-    except (_CreateAllFailed, NotImplementedError):
+    except _CreateAllFailed:
         databases.drop(url)
         raise refusal from failure.__cause__
     except BaseException:

@@ -11,7 +11,7 @@ from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import NoSuchTableError
 from sqlalchemy.schema import SchemaItem
 
-from alembic_assay.catalog import ObjectId
+from alembic_assay.catalog import Definition, ObjectId
 from alembic_assay.checks.comparison import Drift, Side
 from alembic_assay.checks.declared import Declared
 from alembic_assay.dialects import Backend
@@ -91,6 +91,18 @@ class Scene:
             for found in self.models.objects
             if self.models.owner(found) == owner and found.kind != "column"
         }
+
+    def type_change_options(
+        self, column: str, there: Definition | None, wanted: Definition | None
+    ) -> dict[str, str]:
+        """Return what ``op.alter_column`` must be told to make one type of a column another."""
+        options = self.backend.type_change_options(
+            self.migrated,
+            self.dialect.identifier_preparer.quote(column),
+            str((there or {}).get("type")),
+            str((wanted or {}).get("type")),
+        )
+        return dict(options)
 
     def inspector(self, connection: Connection) -> Inspector:
         """Return an inspector of one of the two connections, which remembers what it has read."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Column, Connection, MetaData
+from sqlalchemy import Column, Connection, Inspector, MetaData
 from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from alembic_assay.catalog import ObjectId
@@ -68,6 +68,7 @@ class Schemas:
     ) -> None:
         self.backend = backend
         self.place = place
+        self._inspectors: dict[str, Inspector] = {}
         self.context = context
         self.scratch = scratch
         self.migrated = migrated
@@ -132,6 +133,7 @@ class Schemas:
             self.migrated,
             self.models,
             self.migrations,
+            self._inspectors,
         )
 
     def _read(self, connection: Connection) -> Side:

@@ -255,13 +255,12 @@ class Backend(ABC):
         del connection, metadatas
         return False
 
+    @abstractmethod
     def clear_for_models(self, connection: Connection, metadatas: Sequence[MetaData]) -> None:
         """Drop in a database of our own all tables, and whatever else the models make; and commit.
 
-        What only the migrations make stays: functions, types, extensions. Raises
-        ``NotImplementedError`` where that cannot be told apart.
+        What only the migrations make stays: functions, types, extensions.
         """
-        raise NotImplementedError
 
     def make_way_for_models(self, connection: Connection, error: Exception) -> bool:
         """Drop what stood in the way of ``create_all``, by its ``error``; and commit.

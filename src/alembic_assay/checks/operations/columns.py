@@ -85,14 +85,9 @@ class ColumnOperations:
         return [*operations, alter]
 
     def _options_of_type_change(self, drift: Drift) -> Mapping[str, str]:
-        if "type" not in drift.attributes or drift.models is None or drift.migrations is None:
+        if "type" not in drift.attributes:
             return {}
-        return self._scene.backend.type_change_options(
-            self._scene.migrated,
-            self._scene.dialect.identifier_preparer.quote(drift.own_name),
-            str(drift.migrations.get("type")),
-            str(drift.models.get("type")),
-        )
+        return self._scene.type_change_options(drift.own_name, drift.migrations, drift.models)
 
     def _alter_identity(self, drift: Drift) -> list[MigrateOperation]:
         models, migrations = drift.models or {}, drift.migrations or {}

@@ -119,7 +119,7 @@ class Operations:
         return operations
 
     def _rename(self, drift: Drift) -> str | None:
-        there, name = name_there(drift), drift.own_name
+        there, name = drift.name_there, drift.own_name
         if drift.renamed is None or drift.renamed.kind != drift.object.kind:
             return None
         if there.startswith("(") or name.startswith("("):
@@ -135,7 +135,7 @@ class Operations:
 
     def _drop(self, drift: Drift) -> MigrateOperation:
         name, schema = self._scene.place(drift)
-        kind, there = (drift.renamed or drift.object).kind, name_there(drift)
+        kind, there = (drift.renamed or drift.object).kind, drift.name_there
         if kind == "index":
             return ops.DropIndexOp(there, name, schema=schema)
         is_unnamed = there.startswith("(")
@@ -169,6 +169,7 @@ class Operations:
             return None  # it refers to a table that the models do not have
         if self._scene.in_batch and item.name is None:
             # A batch wants a name for what it adds; the models are content with any.
+            # Every kind of it has columns, and the operation a name; their base classes do not.
             columns = [column.name for column in item.columns]  # type: ignore[attr-defined]
             made.constraint_name = self._conventional_name(drift, columns)  # type: ignore[attr-defined]
         return made
@@ -221,13 +222,6 @@ class Operations:
 
 _PREFIXES = {"primary key": "pk", "unique constraint": "uq", "foreign key": "fk"}
 """How the names begin that are made for constraints without one."""
-
-
-def name_there(drift: Drift) -> str:
-    """Return the name of an object in the migrations, without that of its table."""
-    if drift.renamed is None:
-        return drift.own_name
-    return drift.renamed.name[len(drift.owner) + 1 :]
 
 
 def condition_of(definition: Any) -> str | None:
