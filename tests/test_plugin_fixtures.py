@@ -86,8 +86,9 @@ def test_worker_has_a_database_of_its_own(migrated_engine, migrated_database, wo
     pathlib.Path("used", f"{worker_id}-{migrated_database.database.rpartition('/')[2]}").touch()
     with migrated_engine.begin() as connection:
         connection.execute(text("INSERT INTO users (id) VALUES (:id)"), {"id": number + 1})
-    # Each worker waits until all have a database: so that none of them does all the tests.
-    while number < 3 and len(list(pathlib.Path("used").iterdir())) < 3:
+    # Each worker waits until all have a database: none of them is to be done, and to let go of
+    # what the migrations made, before another has begun.
+    while len(list(pathlib.Path("used").iterdir())) < 3:
         assert time.monotonic() < DEADLINE
 
 
