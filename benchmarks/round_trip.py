@@ -219,7 +219,7 @@ def run(name: str, project: Path, databases: Databases) -> Seconds:
 
 
 def run_own(name: str, project: Path, databases: Databases) -> Seconds:
-    url = databases.server.render_as_string(hide_password=False)
+    url = databases.url.render_as_string(hide_password=False)
     command = [sys.executable, __file__, "--measure", name, "--project", str(project), "--url", url]
     done = subprocess.run(command, check=False, text=True, capture_output=True)
     if done.returncode:

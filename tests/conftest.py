@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing.util
 import os
+import shutil
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from sqlalchemy import URL
+from tests.places import Place, own_place
 
 from alembic_assay.config import parse_url
 from alembic_assay.databases import Databases, open_databases
@@ -137,6 +142,21 @@ def project_files(make_project: Callable[..., ProjectFiles]) -> ProjectFiles:
     return make_project()
 
 
+@pytest.fixture
+def own_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder below which this test, and the processes that it starts, have their own files."""
+    multiprocessing.util.get_temp_dir()  # chooses now: it is for the whole run
+    # Not one of pytest's: the address of a socket in it must be short, and as root a server runs
+    # under another account, which cannot pass through those.
+    folder = Path(mkdtemp(prefix="assay-"))
+    folder.chmod(0o711)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    for name in ("TMPDIR", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(folder))
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="session")
 def postgresql_databases() -> Iterator[Databases]:
     """PostgreSQL databases: on the server that the toolkit finds or starts, as for its users."""
@@ -172,6 +192,13 @@ def mysql_databases() -> Iterator[Databases]:
 def databases(request: pytest.FixtureRequest) -> Databases:
     """Databases of each kind in turn: the test runs on all."""
     return request.getfixturevalue(f"{request.param}_databases")  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def place(databases: Databases, own_temporary_folder: Path) -> Iterator[Place]:
+    """A place of each kind in turn for the databases of this test alone."""
+    with own_place(databases, own_temporary_folder) as place:
+        yield place
 
 
 @pytest.fixture

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import multiprocessing
 import os
 import secrets
+import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -16,10 +19,11 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, create_engine, inspect, make_url
+from sqlalchemy import URL, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.pool import NullPool
 from sqlalchemy_utils import drop_database
 
+from alembic_assay.config import make_config
 from alembic_assay.databases import Databases
 
 DEADLINE_SECONDS = 20.0
@@ -41,7 +45,10 @@ _FORKS.set_forkserver_preload(
         "alembic_assay.dialects.mysql",
         "alembic_assay.dialects.postgresql",
         "alembic_assay.dialects.sqlite",
+        "alembic_assay.checks.upgrade",
         "alembic_assay.migrate",
+        "alembic_assay.pool",
+        "alembic_assay.templates",
     ]
 )
 
@@ -235,6 +242,58 @@ def hold_lock(url: str, *, held: str, fifo: str) -> Answer:
         Path(held).touch()
         Path(fifo).open().close()
     return {}
+
+
+def use_template(
+    url: str, *, ini: str, run: str, folder: str | None = None, kill_at: int | None = None
+) -> Answer:
+    """Do all that is done with a template and its copies; end by SIGKILL at a step of that."""
+    from alembic_assay.checks.upgrade import upgrade_database
+    from alembic_assay.databases import open_databases
+    from alembic_assay.pool import Pool
+    from alembic_assay.project import Project
+    from alembic_assay.settings import Settings
+    from alembic_assay.templates import Template
+
+    steps = _Steps(kill_at)
+    with open_databases(make_url(url), folder=Path(folder) if folder else None) as databases:
+        config_for = functools.partial(make_config, config_file=ini)
+        project = Project(config_for, databases, Settings(folder=Path(ini).parent))
+        template = Template(project, upgrade_database, folder=Path(run))
+        assert template.ensure() == []
+        pool = Pool(databases, template.clone)
+        written, untouched = pool.take(), pool.take()
+        ask(written, "INSERT INTO users (id) VALUES (1)")
+        found = tables(untouched)
+        for taken in (written, untouched):
+            pool.give_back(taken)
+        worker = template.clone()
+        databases.set_aside(worker, template.url, "a test")
+        databases.drop(worker)
+        databases.keep(pool.take(), "another test")
+        pool.close()
+    return {"steps": steps.done, "tables": sorted(found)}
+
+
+class _Steps:
+    """Counts the statements and the changes of files of this process; it is killed at one."""
+
+    def __init__(self, kill_at: int | None) -> None:
+        self.done = 0
+        self.kill_at = kill_at
+        for moment in ("before_cursor_execute", "after_cursor_execute"):
+            event.listen(Engine, moment, self._step)
+        sys.addaudithook(self._audit)
+
+    def _audit(self, name: str, arguments: tuple[Any, ...]) -> None:
+        is_change = name in ("open", "os.chmod", "os.remove", "os.rename", "sqlite3.connect")
+        if is_change and "assay_" in str(arguments[0]):
+            self._step()
+
+    def _step(self, *_: object) -> None:
+        if self.done == self.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.done += 1
 
 
 def _answer(

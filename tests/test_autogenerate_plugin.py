@@ -281,7 +281,7 @@ def test_naming_convention_is_applied_once(
     migrate: Migrate, databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # For MySQL a server must be named; for the others it is taken for the models as well.
-    server = databases.server.render_as_string(hide_password=False)
+    server = databases.url.render_as_string(hide_password=False)
     monkeypatch.setenv("ASSAY_URL", server)
     migrated = migrate(
         models=CONVENTION

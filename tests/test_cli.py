@@ -81,7 +81,7 @@ def test_check_of_a_right_project_prints_ok_and_returns_0(
 def test_check_runs_on_the_server_of_a_url(
     right_project: ProjectFiles, databases: Databases, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server = databases.server.render_as_string(hide_password=False)
+    server = databases.url.render_as_string(hide_password=False)
 
     code = main(["check", "--url", server])
 

@@ -12,7 +12,8 @@ from tests.processes import ask, tables
 
 from alembic_assay.config import parse_url
 from alembic_assay.databases import Databases, open_databases
-from alembic_assay.dialects import get_backend
+from alembic_assay.dialects import Note, get_backend
+from alembic_assay.dialects.postgresql.databases import BIRTHMARK
 from alembic_assay.exceptions import (
     DatabaseUnreachable,
     NotADatabase,
@@ -88,20 +89,32 @@ def test_temporary_database_is_gone_behind_the_block_even_on_an_error(
     assert not exists(url)
 
 
-def test_close_drops_all_that_were_made_but_those_given_away(databases: Databases) -> None:
+def test_close_drops_all_that_were_made_but_those_that_are_kept(
+    databases: Databases, tmp_path: Path
+) -> None:
     own = Databases(databases.server, databases.origin)
-    kept, source = own.create(), own.create()
-    clone = own.clone(source)
-    own.disown(kept)
+    kept, sealed, source = own.create(), own.create(), own.create()
+    own.clone(source)
+    own.keep(kept, "a test")
+    own.seal(sealed, Note.signed("template", str(tmp_path), "a fingerprint"))
 
     own.close()
 
-    assert [exists(url) for url in (source, clone, kept)] == [False, False, True]
+    assert names(own) == {kept.database, sealed.database}
+    assert own.templates()["a fingerprint"] == sealed
     databases.drop(kept)
+    databases.drop(sealed)
+    assert names(own) == set()
+
+
+def names(databases: Databases) -> set[str | None]:
+    """Return the databases on the server that are of this owner."""
+    server = databases.server
+    return {one.url.database for one in server.own_databases() if one.owner == server.owner}
 
 
 def test_open_databases_drops_all_at_the_end(databases: Databases, tmp_path: Path) -> None:
-    server = databases.server if databases.backend.name == "postgresql" else make_url("sqlite://")
+    server = databases.url if databases.backend.name == "postgresql" else make_url("sqlite://")
 
     with open_databases(server, folder=tmp_path) as own:
         url = own.create()
@@ -185,6 +198,7 @@ def test_database_of_another_on_the_server_is_never_dropped(
 def test_database_without_its_mark_is_not_dropped_by_close(databases: Databases) -> None:
     own = Databases(databases.server, databases.origin)
     first, unmarked, last = own.create(), own.create(), own.create()
+    ask(unmarked, "CREATE TABLE precious (id INTEGER)")
     set_mark(unmarked, ours=False)
 
     with pytest.raises(UsageError):
@@ -199,7 +213,7 @@ def test_database_without_its_mark_is_not_dropped_by_close(databases: Databases)
 def test_connection_of_another_is_not_in_the_way_of_a_new_database(
     postgresql_databases: Databases,
 ) -> None:
-    engine = create_engine(postgresql_databases.server, poolclass=NullPool)
+    engine = create_engine(postgresql_databases.url, poolclass=NullPool)
 
     with engine.connect() as connection, postgresql_databases.temporary() as url:
         connection.exec_driver_sql("SELECT 1")
@@ -240,7 +254,7 @@ def test_marks_travel_with_clones_only(databases: Databases) -> None:
         copied = databases.clone(source)
 
         # By itself, and not because it is known to have been made here.
-        databases.backend.drop(copied)
+        databases.server.drop(copied)
 
         assert not exists(copied)
 
@@ -358,5 +372,5 @@ def set_mark(url: URL, *, ours: bool) -> None:
     elif url.get_backend_name() == "mysql":
         ask(url, "DROP PROCEDURE alembic_assay")
     else:
-        text = "'alembic-assay'" if ours else "NULL"
-        ask(url, f"COMMENT ON DATABASE {url.database} IS {text}")
+        limit = BIRTHMARK if ours else -1
+        ask(url, f"ALTER DATABASE {url.database} CONNECTION LIMIT {limit}")

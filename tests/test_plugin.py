@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from alembic_assay.dialects.postgresql.binaries import find_binaries
+
 if TYPE_CHECKING:
     from tests.conftest import ProjectFiles
 
@@ -282,9 +284,9 @@ def assay_url():
 @pytest.mark.parametrize(
     ("arguments", "variable", "ini", "said"),
     [
-        (["--assay-url=sqlite://"], "oracle://", "oracle://", "sqlite:// (from --assay-url)"),
-        ([], "sqlite://", "oracle://", "sqlite:// (from env ASSAY_URL)"),
-        ([], None, "sqlite://", "sqlite:// (from ini assay_url)"),
+        (["--assay-url=sqlite://"], "oracle://", "oracle://", "(from --assay-url)"),
+        ([], "sqlite://", "oracle://", "(from env ASSAY_URL)"),
+        ([], None, "sqlite://", "(from ini assay_url)"),
     ],
 )
 def test_url_is_chosen_by_option_then_environment_then_ini(
@@ -304,7 +306,7 @@ def test_url_is_chosen_by_option_then_environment_then_ini(
     result = run(pytester, "--assay", *arguments)
 
     result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines([f"alembic-assay: url {said}"])
+    result.stdout.fnmatch_lines([f"alembic-assay: sqlite, which needs no server {said}"])
 
 
 def test_url_of_the_configuration_is_the_default(
@@ -313,7 +315,7 @@ def test_url_of_the_configuration_is_the_default(
     result = run(pytester, "--assay", "-k", "heads")
 
     result.assert_outcomes(passed=1, deselected=3)
-    result.stdout.fnmatch_lines(["alembic-assay: as the Alembic configuration says"])
+    result.stdout.fnmatch_lines(["alembic-assay: sqlite, which needs no server (from alembic.ini)"])
 
 
 def test_header_says_every_choice_and_masks_the_password(
@@ -327,7 +329,7 @@ def test_header_says_every_choice_and_masks_the_password(
     result.stdout.fnmatch_lines(
         [
             (
-                "alembic-assay: url postgresql://app:***@localhost:1/postgres (from env ASSAY_URL),"
+                "alembic-assay: postgresql on the server at localhost:1 (from env ASSAY_URL),"
                 " config alembic.ini (from ini assay_config),"
                 " metadata assay_shop_models:metadata (from --assay-metadata)"
             )
@@ -347,6 +349,69 @@ def test_header_survives_something_that_is_no_url(
     result.stdout.fnmatch_lines(["alembic-assay: url *** (from env ASSAY_URL)"])
     result.stdout.fnmatch_lines(["the database URL cannot be read"])
     assert "s3cret" not in result.stdout.str() + result.stderr.str()
+
+
+def test_header_says_which_server_will_be_started_and_why(
+    pytester: pytest.Pytester, right_files: ProjectFiles
+) -> None:
+    binaries = find_binaries()
+    assert binaries is not None
+    pytester.makeini("[pytest]\nassay_url = postgresql://\n")
+
+    result = run(pytester)
+
+    assert (
+        f"alembic-assay: postgresql on a server of its own, {binaries.origin}"
+        " (no URL of a server was given; from ini assay_url)"
+    ) in result.outlines
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql+asyncpg://app:s3cret@127.0.0.1/shop", "postgresql on the server at 127.0.0.1"),
+        ("postgresql:///shop?host=/run/pg&user=app", "postgresql on the server at /run/pg"),
+        ("postgresql://a,b/shop", "postgresql on the server at a, b"),
+        ("mariadb+pymysql://root:s3cret@[::1]:3307/", "mariadb on the server at ::1:3307"),
+    ],
+)
+def test_header_says_the_server_of_a_url(
+    pytester: pytest.Pytester, right_files: ProjectFiles, url: str, place: str
+) -> None:
+    result = run(pytester, f"--assay-url={url}")
+
+    assert f"alembic-assay: {place} (from --assay-url)" in result.outlines
+
+
+@pytest.mark.parametrize("url", ["oracle://localhost/x", "mysql://", "postgresql+nothing"])
+def test_header_of_a_server_that_cannot_be_told_says_what_was_chosen(
+    pytester: pytest.Pytester, right_files: ProjectFiles, url: str
+) -> None:
+    result = run(pytester, f"--assay-url={url}")
+
+    assert f"alembic-assay: url {url} (from --assay-url)" in result.outlines
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_header_of_the_checks_says_what_the_settings_do(
+    pytester: pytest.Pytester, right_files: ProjectFiles
+) -> None:
+    settings = '[tool.alembic-assay]\nurl = "postgresql://app:s3cret@localhost:1/"\n'
+    (pytester.path / "pyproject.toml").write_text(settings)
+
+    result = run(pytester, "--assay", "--collect-only")
+
+    result.stdout.fnmatch_lines(
+        ["alembic-assay: postgresql on the server at localhost:1 (from [[]tool.alembic-assay])"]
+    )
+
+
+def test_header_of_checks_without_a_configuration_says_where_it_should_be(
+    pytester: pytest.Pytester,
+) -> None:
+    result = run(pytester, "--assay", "--collect-only")
+
+    result.stdout.fnmatch_lines(["alembic-assay: as the Alembic configuration says"])
 
 
 def test_server_that_cannot_be_reached_is_said_without_the_password(

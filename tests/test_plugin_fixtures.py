@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-from alembic_assay.databases import Databases
+from tests.places import Place
+from tests.processes import ask
 
 if TYPE_CHECKING:
     from tests.conftest import ProjectFiles
@@ -22,6 +20,7 @@ for _name in (
     "alembic_assay.dialects.mysql",
     "alembic_assay.dialects.postgresql",
     "alembic_assay.dialects.sqlite",
+    "alembic_assay.pool",
     "alembic_assay.pytest_plugin.items",
     "alembic_assay.sandbox",
     "alembic_assay.templates",
@@ -96,61 +95,6 @@ DEADLINE = time.monotonic() + 60
 """
 
 
-USERS = {
-    "postgresql": (
-        ["CREATE ROLE {} LOGIN CREATEDB"],
-        "SELECT datname FROM pg_database WHERE datdba = '{}'::regrole",
-        "DROP ROLE {}",
-    ),
-    "mysql": (
-        ["CREATE USER {}", "GRANT ALL ON `assay\\_%%`.* TO {}"],
-        "SELECT ROUTINE_SCHEMA FROM information_schema.ROUTINES"
-        " WHERE ROUTINE_NAME = 'alembic_assay' AND DEFINER LIKE '{}@%%'",
-        "DROP USER {}",
-    ),
-}
-"""How a user is made who may make databases, which ones are that user's, and how it goes again."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the databases of an inner test run are made, by nobody else."""
-
-    url: str
-    backend: str
-    left: Callable[[], list[str]]
-    """Returns the databases that are there."""
-
-
-@pytest.fixture
-def place(databases: Databases, pytester: pytest.Pytester) -> Iterator[Place]:
-    """A server of each kind, on which the databases of other runs can be told from those of this.
-
-    Several test runs may share a server: this one has a user of its own.
-    """
-    if databases.backend.name == "sqlite":
-        yield Place("sqlite://", "sqlite", lambda: found_below(basetemp(pytester)))
-        return
-    user = f"tester_{secrets.token_hex(4)}"
-    create, of_user, drop = USERS[databases.backend.name]
-    engine = databases.backend.make_engine(databases.server)
-    with engine.begin() as connection:
-        for statement in create:
-            connection.exec_driver_sql(statement.format(user))
-
-    def left() -> list[str]:
-        with engine.connect() as connection:
-            found = connection.exec_driver_sql(of_user.format(user))
-            return list(found.scalars())
-
-    url = databases.server.set(username=user).render_as_string(hide_password=False)
-    yield Place(url, databases.backend.name, left)
-    for name in left():
-        databases.drop(databases.server.set(database=name))
-    with engine.begin() as connection:
-        connection.exec_driver_sql(drop.format(user))
-
-
 @pytest.fixture
 def files(
     pytester: pytest.Pytester,
@@ -171,10 +115,6 @@ def basetemp(pytester: pytest.Pytester) -> Path:
     return pytester.path.parent / "basetemp"
 
 
-def found_below(folder: Path) -> list[str]:
-    return [path.name for path in folder.rglob("*assay*") if path.suffix in (".db", ".json")]
-
-
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     """Run pytest here: that is faster."""
     return pytester.runpytest_inprocess(
@@ -182,11 +122,12 @@ def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     )
 
 
-def run_workers(pytester: pytest.Pytester, number: int) -> pytest.RunResult:
+def run_workers(pytester: pytest.Pytester, number: int, *arguments: str) -> pytest.RunResult:
     """Run pytest in processes of its own."""
     return pytester.runpytest_subprocess(
         *("-p", "no:cacheprovider", f"--basetemp={basetemp(pytester)}"),
         *("-n", str(number), "--maxschedchunk=1"),
+        *arguments,
     )
 
 
@@ -221,6 +162,150 @@ def test_tests_get_a_migrated_database_and_are_rolled_back(
     result.assert_outcomes(passed=6)
     assert counted() == (1, 1)
     assert place.left() == []
+    assert len(place.noted("template")) == 1
+
+
+def test_second_run_migrates_nothing(
+    pytester: pytest.Pytester, files: ProjectFiles, place: Place
+) -> None:
+    counted = count_runs(files)
+    pytester.makepyfile(test_own=TESTS)
+
+    for arguments in ((), (), ("--assay-rebuild",)):
+        run(pytester, *arguments).assert_outcomes(passed=6)
+
+    assert counted() == (2, 2)
+    assert place.left() == []
+    assert len(place.noted("template")) == 1
+
+
+FRESH_TESTS = """
+import pytest
+from sqlalchemy import text
+
+COUNT = text("SELECT count(*) FROM users")
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_own_database(fresh_engine, fresh_database, number):
+    assert fresh_engine.url == fresh_database
+    with fresh_engine.connect() as connection:
+        assert connection.scalar(COUNT) == 0
+    if number % 2:
+        with fresh_engine.begin() as connection:
+            connection.execute(text("INSERT INTO users (id) VALUES (7)"))
+            connection.execute(text("CREATE TABLE more (id INTEGER)"))
+
+
+def test_rolled_back_ones_see_nothing_of_it(db_session):
+    assert db_session.scalar(COUNT) == 0
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_test_has_a_database_of_its_own(
+    pytester: pytest.Pytester, files: ProjectFiles, place: Place, workers: int
+) -> None:
+    pytester.makepyfile(test_own=FRESH_TESTS)
+
+    result = run_workers(pytester, workers) if workers else run(pytester)
+
+    result.assert_outcomes(passed=9)
+    assert place.left() == []
+
+
+FAILING_TESTS = """
+import pytest
+from sqlalchemy import text
+
+COUNT = text("SELECT count(*) FROM users")
+
+
+@pytest.fixture
+def rows(db_session):
+    assert db_session.scalar(COUNT) == 0
+    db_session.execute(text("INSERT INTO users (id) VALUES (7)"))
+    db_session.commit()
+    db_session.execute(text("INSERT INTO users (id) VALUES (8)"))
+
+
+def test_fails(rows):
+    assert False
+
+
+def test_breaks_a_rule(rows, db_session):
+    db_session.execute(text("INSERT INTO users (id) VALUES (7)"))
+
+
+def test_passes(rows):
+    pass
+
+
+def test_connection_fails(db_connection):
+    assert db_connection.scalar(COUNT) == 0
+    db_connection.execute(text("INSERT INTO users (id) VALUES (7)"))
+    db_connection.commit()
+    assert False
+
+
+def test_fresh_fails(fresh_engine):
+    with fresh_engine.begin() as connection:
+        assert connection.scalar(COUNT) == 0
+        connection.execute(text("INSERT INTO users (id) VALUES (7)"))
+    assert False
+
+
+def test_fresh_passes(fresh_engine):
+    with fresh_engine.begin() as connection:
+        assert connection.scalar(COUNT) == 0
+"""
+
+KEPT = {
+    "test_fails": [7, 8],
+    "test_breaks_a_rule": [7, 8],
+    "test_connection_fails": [7],
+    "test_fresh_fails": [7],
+}
+"""The tests that fail, and the rows that their databases are to have in the end."""
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_databases_of_failed_tests_are_kept(
+    pytester: pytest.Pytester, files: ProjectFiles, place: Place, workers: int
+) -> None:
+    pytester.makepyfile(test_own=FAILING_TESTS)
+    arguments = ("--assay-keep=failed",)
+
+    result = run_workers(pytester, workers, *arguments) if workers else run(pytester, *arguments)
+
+    result.assert_outcomes(failed=4, passed=2)
+    assert place.left() == []
+    kept = {
+        one.note.of.rpartition("::")[2]: [n for (n,) in ask(one.url, "SELECT id FROM users")]
+        for one in place.own()
+        if one.note and one.note.kind == "kept"
+    }
+    if place.backend == "postgresql":
+        # There an error undoes what its transaction has done.
+        assert kept.pop("test_breaks_a_rule") == [7]
+        kept["test_breaks_a_rule"] = [7, 8]
+    assert kept == KEPT
+    printed = result.outlines
+    for name in place.noted("kept"):
+        at = printed.index(f"  alembic-assay databases url {name}")
+        assert name in printed[at - 1]
+        assert printed[at - 2].startswith("test_own.py::test_")
+
+
+def test_databases_of_failed_tests_are_dropped_by_default(
+    pytester: pytest.Pytester, files: ProjectFiles, place: Place
+) -> None:
+    pytester.makepyfile(test_own=FAILING_TESTS)
+
+    result = run(pytester)
+
+    result.assert_outcomes(failed=4, passed=2)
+    assert place.left() == place.noted("kept") == []
 
 
 def test_workers_have_databases_of_their_own_and_migrate_once(
@@ -384,9 +469,12 @@ def test_fixtures_are_documented(pytester: pytest.Pytester, files: ProjectFiles)
         "assay_metadata",
         "assay_config",
         "assay_project",
+        "assay_seed",
         "migrated_database",
         "migrated_engine",
         "db_connection",
         "db_session",
+        "fresh_database",
+        "fresh_engine",
     ):
         assert f"\n{name} " in printed

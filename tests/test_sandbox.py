@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import URL, Column, Connection, Engine, Integer, MetaData, String, Table, inspect
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from tests.states import with_transactional_ddl
 
@@ -245,3 +246,27 @@ def test_connection_of_the_block_is_closed_behind_it(
     databases.drop(database_url)
 
     assert not databases.backend.exists(database_url)
+
+
+def test_commit_of_an_aborted_transaction_loses_nothing_but_that(engine: Engine) -> None:
+    with rolled_back_connection(engine) as connection:
+        with Session(bind=connection, join_transaction_mode="create_savepoint") as session:
+            session.execute(USERS.insert(), {"email": "ann"})
+            session.commit()
+            with pytest.raises(IntegrityError):
+                session.execute(USERS.insert(), {"email": "ann"})
+            with suppress(DBAPIError):  # PostgreSQL takes no more statements
+                session.commit()
+        connection.rollback()
+
+        assert emails(connection) == ["ann"]
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_transaction_is_committed_where_it_is_to_be_kept(engine: Engine, *, is_kept: bool) -> None:
+    with rolled_back_connection(engine, keep=lambda: is_kept) as connection:
+        connection.execute(USERS.insert(), {"email": "ann"})
+        connection.commit()
+        connection.execute(USERS.insert(), {"email": "bob"})
+
+    assert emails_seen_by_others(engine) == (["ann"] if is_kept else [])

@@ -4,6 +4,7 @@
     ├── UsageError                  what was asked cannot be carried out as asked
     │   ├── ConfigError             no Alembic configuration, or one that cannot be read
     │   ├── UnsupportedDatabase     no dialect, or no driver, for this URL
+    │   ├── UnsafePlace             another machine, or production: no place for tests
     │   └── HistoryError            the revision files do not make a graph with one answer
     │       └── MultipleHeads
     ├── DatabaseError               the database is not in a state in which we may go on
@@ -74,6 +75,10 @@ class ConfigError(UsageError):
 
 class UnsupportedDatabase(UsageError):
     """There is no dialect, or no installed driver, for this URL."""
+
+
+class UnsafePlace(UsageError):
+    """No database may be made or dropped there: it is another machine, or production."""
 
 
 class HistoryError(UsageError):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.config import Config
-from sqlalchemy import URL, MetaData
+from sqlalchemy import URL, Connection, MetaData
 
 from alembic_assay.config import (
     configured_url,
@@ -46,7 +46,7 @@ class Project:
 
     def graph(self) -> RevisionGraph:
         """Read the revision files. Raises ``HistoryError`` or ``ConfigError``."""
-        return RevisionGraph.from_config(self.config_for(self.databases.server))
+        return RevisionGraph.from_config(self.config_for(self.databases.url))
 
     @contextmanager
     def environment(
@@ -106,12 +106,17 @@ class Project:
             if baseline.endswith(".sql"):
                 backend.run_script(connection, _read_sql(self.settings.folder / baseline))
                 return
-            with project_on_sys_path(self.config_for(url)):
-                function = load_attribute(baseline)
-            if not callable(function):
-                raise ConfigError(f'the baseline "{baseline}" is not a function of a Connection')
-            function(connection)
+            self.baseline_function()(connection)
             connection.commit()
+
+    def baseline_function(self) -> Callable[[Connection], object]:
+        """Return the function that the setting ``baseline`` names."""
+        baseline = str(self.settings.baseline)
+        with project_on_sys_path(self.config_for(self.databases.url)):
+            function = load_attribute(baseline)
+        if not callable(function):
+            raise ConfigError(f'the baseline "{baseline}" is not a function of a Connection')
+        return function
 
     def create_from_models(self, environment: Environment) -> None:
         """Make the tables of the models, and stamp the heads."""
@@ -134,6 +139,7 @@ def open_project(
     metadata: str | MetaDatas | None = None,
     folder: Path | None = None,
     backend: str | None = None,
+    allowed_hosts: Collection[str] = (),
 ) -> Iterator[Project]:
     """Open the project of a configuration file for checking; the databases go with the block.
 
@@ -142,6 +148,9 @@ def open_project(
     the dialect of the project's own ``sqlalchemy.url`` count, in this order. With ``backend``
     (``postgresql``) only those of that kind do. The application's own database is never connected
     to. ``folder`` is where databases that are files lie.
+
+    A server on another machine must be one of ``allowed_hosts`` or of ``ASSAY_ALLOW_HOST``. Raises
+    ``UnsafePlace`` for any other, and in an environment that calls itself production.
 
     Where no configuration file is named and there is none, but ``metadata`` is given, the project
     has models only, and what needs its migrations raises ``ConfigError``.
@@ -171,7 +180,7 @@ def open_project(
         return config
 
     server = server_url(url, settings, own, backend=backend)
-    with open_databases(server, folder=folder) as databases:
+    with open_databases(server, folder=folder, allowed_hosts=allowed_hosts) as databases:
         found = metadata if metadata is not None else settings.metadata
         if isinstance(found, str):
             with project_on_sys_path(own):
@@ -196,7 +205,7 @@ def server_url(
     """
     for given in (url, os.environ.get("ASSAY_URL"), settings.url):
         if given and backend in (None, get_backend(parse_url(given)).name):
-            return parse_url(given)
+            return _without_own_database(parse_url(given), config)
     if backend is not None:
         return URL.create(backend)
     own = configured_url(config)
@@ -209,6 +218,21 @@ def server_url(
         )
     # Of the application's database only the kind is taken: it must never be touched.
     return URL.create(own.get_backend_name())
+
+
+def _without_own_database(server: URL, config: Config) -> URL:
+    """Return a URL without its database, where that is the application's own.
+
+    It then tells where the server is, and no more: nobody connects to that database. One in the
+    query goes in any case: drivers would take it for each database that we make.
+    """
+    own, backend = configured_url(config), get_backend(server)
+    named = server.difference_update_query(_DATABASE_KEYS)
+    is_own = own is not None and backend.is_same_database(backend.sync_url(server), own)
+    return named.set(database="") if is_own else named
+
+
+_DATABASE_KEYS = ("database", "db", "dbname")
 
 
 def as_metadata(found: object, reference: str) -> MetaDatas:

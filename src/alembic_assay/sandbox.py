@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,9 @@ _SAVEPOINT = "alembic_assay_transaction"
 
 
 @contextmanager
-def rolled_back_connection(engine: Engine) -> Iterator[Connection]:
+def rolled_back_connection(
+    engine: Engine, *, keep: Callable[[], bool] = lambda: False
+) -> Iterator[Connection]:
     """Have a connection for a block, in a transaction that is rolled back behind it.
 
     Within the block, ``begin()``, ``commit()`` and ``rollback()`` do what they always do, as far as
@@ -25,6 +27,8 @@ def rolled_back_connection(engine: Engine) -> Iterator[Connection]:
 
     Where DDL commits, as on MySQL, the next ``commit()`` or ``rollback()`` behind it raises
     ``UsageError``: what was changed up to the DDL could not be rolled back.
+
+    Where ``keep()`` is true behind the block, the transaction is committed instead.
     """
     with engine.connect() as outer:
         transaction = outer.begin()
@@ -35,7 +39,10 @@ def rolled_back_connection(engine: Engine) -> Iterator[Connection]:
             with inner.connect() as connection:
                 yield connection
         finally:
-            transaction.rollback()
+            if keep():
+                transaction.commit()
+            else:
+                transaction.rollback()
 
 
 def _make_transactions_savepoints(engine: Engine) -> None:
@@ -51,13 +58,16 @@ def _make_transactions_savepoints(engine: Engine) -> None:
 
     def end(connection: Any, *statements: str) -> None:
         nonlocal is_open
-        statements, is_open = statements if is_open else (), False
+        if not is_open:
+            return
         try:
             for statement in statements:
                 _execute(connection, f"{statement} {_SAVEPOINT}")
+            is_open = False
         except Exception as error:
             if not backend.is_savepoint_gone(error):
                 raise
+            is_open = False
             raise UsageError(
                 "a statement committed the transaction that was to be rolled back behind the test",
                 effect="DDL does that on this database. What the test had changed stays there, and"
@@ -72,7 +82,12 @@ def _make_transactions_savepoints(engine: Engine) -> None:
         is_open = True
 
     def commit(connection: Any) -> None:
-        end(connection, "RELEASE SAVEPOINT")
+        try:
+            end(connection, "RELEASE SAVEPOINT")
+        except Exception:
+            # Whoever commits is done with the transaction, also where that fails.
+            rollback(connection)
+            raise
 
     def rollback(connection: Any) -> None:
         end(connection, "ROLLBACK TO SAVEPOINT", "RELEASE SAVEPOINT")

@@ -1,93 +1,187 @@
-"""A migrated database, built once and copied for everyone who needs one."""
+"""A migrated database that is built once, kept, and copied for everyone who needs one."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from filelock import FileLock
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import DBAPIError
 
-from alembic_assay.findings import Finding, Severity
+from alembic_assay.dialects import Note
+from alembic_assay.exceptions import ServerUnavailable
+from alembic_assay.findings import Finding, Severity, errors
+from alembic_assay.fingerprints import Lineage, with_seed
+from alembic_assay.locking import held
 from alembic_assay.project import Project
 
-Build = Callable[[Project, URL], Sequence[Finding]]
-"""Migrates an empty database, and returns what is wrong with the migrations."""
+Seed = Callable[[Connection], object]
+"""Adds rows to a migrated database; what it leaves uncommitted is committed."""
 
 
-@dataclass(slots=True)
-class _Record:
-    """What the processes of one run know of their template, kept in a file."""
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What is wrong with the migrations that were run, and the heads of their history."""
 
-    url: str
-    findings: list[dict[str, Any]]
-    users: list[str] = field(default_factory=list)
+    findings: list[Finding]
+    heads: tuple[str, ...]
 
 
-@contextmanager
-def shared_template(
-    project: Project, folder: Path, user: str, build: Build
-) -> Iterator[tuple[URL, list[Finding]]]:
-    """Have the template of a run for a block: its URL, and what ``build`` found.
+class Build(Protocol):
+    """Brings a database to the heads, which is empty (``is_new``) or behind."""
 
-    The first process that comes builds it, under a lock; the others wait and take it as it is; the
-    last one to leave drops it. ``folder`` is common to the processes of the run, ``user`` names one
-    of them. Nobody may stay connected to the template, or it cannot be copied.
+    def __call__(self, project: Project, url: URL, *, is_new: bool) -> Built: ...
+
+
+class Template:
+    """The migrated database of a project, with the rows of a seed.
+
+    It is found by the fingerprint of all that it is made from. Where there is none, the first
+    process that comes makes it, under a lock, from the nearest earlier state that is there; nobody
+    can change it afterwards.
+
+    Where the fingerprint cannot tell all, each process makes one for itself, which ends with it: if
+    new installations are made from the models, or if env.py has revisions of its own.
+
+    ``folder`` is common to the processes of one run: what one of them has found is told to the
+    others there. With ``rebuild`` the first one of the run makes it anew, from nothing.
     """
-    name = hashlib.sha256(_identity(project).encode()).hexdigest()[:12]
-    path = folder / f"alembic-assay-{name}.json"
-    lock = FileLock(folder / f"alembic-assay-{name}.lock", fallback_to_soft=False)
-    with lock:
-        record = _read(path)
-        if record is None or not project.databases.backend.exists(make_url(record.url)):
-            record = _build(project, build)
-        record.users.append(user)
-        _write(path, record)
-    try:
-        yield make_url(record.url), [_finding(values) for values in record.findings]
-    finally:
-        with lock:
-            record = _read(path) or record
-            record.users.remove(user)
-            _write(path, record)
-            if not record.users:
-                path.unlink()
-                project.databases.drop(make_url(record.url))
 
+    def __init__(
+        self,
+        project: Project,
+        build: Build,
+        *,
+        folder: Path,
+        seed: Seed | None = None,
+        rebuild: bool = False,
+    ) -> None:
+        self._project = project
+        self._databases = project.databases
+        self._build = build
+        self._folder = folder
+        self._seed = seed
+        self._rebuild = rebuild
+        self._graph = project.graph()
+        lineage = None if project.starts_from_models else Lineage(project, self._graph)
+        self._earlier = list(lineage.earlier_states()) if lineage else []
+        self._migrated = lineage.heads if lineage else None
+        self._wanted = with_seed(lineage.heads, seed) if lineage and seed else self._migrated
+        self._url: URL | None = None
 
-def _identity(project: Project) -> str:
-    graph = project.graph()
-    server = project.databases.server.render_as_string(hide_password=False)
-    return "\0".join([graph.script.dir, *graph.heads, server, project.settings.baseline or ""])
+    @property
+    def url(self) -> URL:
+        """The database that is copied; ``ensure`` has made or found it."""
+        assert self._url is not None, "ensure() comes first, and finds nothing wrong"
+        return self._url
 
+    def ensure(self) -> list[Finding]:
+        """Find or make it. Return what is wrong with the migrations; with an error there is none.
 
-def _build(project: Project, build: Build) -> _Record:
-    url = project.databases.create()
-    try:
-        findings = build(project, url)
-    except BaseException:
-        project.databases.drop(url)
-        raise
-    project.databases.disown(url)
-    return _Record(
-        url.render_as_string(hide_password=False), [asdict(finding) for finding in findings]
-    )
+        Raises ``ServerUnavailable`` where no database can be made, and what a seed raises.
+        """
+        if self._wanted is None:
+            return self._make({})
+        if not self._rebuild and self._find():
+            return []
+        with (
+            self._databases.server.lock(f"template {self._graph.script.dir}") as lock,
+            held(lock, timeout=None),
+        ):
+            known = self._read_record()
+            if known is not None and (errors(known) or self._find()):
+                return known
+            if not self._rebuild and self._find():
+                return []
+            if self._rebuild:
+                self._drop_outdated()
+            findings = self._make({} if self._rebuild else self._databases.templates())
+            self._write_record(findings)
+            return findings
 
+    def clone(self) -> URL:
+        """Return a copy, which is the caller's own. Raises ``ServerUnavailable``."""
+        try:
+            return self._databases.clone(self.url)
+        except (ServerUnavailable, DBAPIError):
+            if self._wanted is None or self._find():
+                raise
+        # It has been pruned in the meantime.
+        self.ensure()
+        return self._databases.clone(self.url)
 
-def _read(path: Path) -> _Record | None:
-    return _Record(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    def _find(self) -> bool:
+        self._url = self._databases.templates().get(self._wanted or "")
+        return self._url is not None
 
+    def _drop_outdated(self) -> None:
+        for fingerprint, url in self._databases.templates().items():
+            if fingerprint in (self._wanted, self._migrated):
+                self._databases.drop(url)
 
-def _write(path: Path, record: _Record) -> None:
-    # It holds the password of a server.
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(asdict(record)), encoding="utf-8")
+    def _make(self, templates: Mapping[str, URL]) -> list[Finding]:
+        """Make it from the nearest of the templates, or from nothing."""
+        findings: list[Finding] = []
+        migrated = templates.get(self._migrated or "")
+        if migrated is None:
+            migrated, findings = self._migrate(templates)
+            if errors(findings):
+                self._databases.drop(migrated)
+                return findings
+        self._url = self._sow(migrated, self._seed) if self._seed else migrated
+        return findings
 
+    def _migrate(self, templates: Mapping[str, URL]) -> tuple[URL, list[Finding]]:
+        """Return a database at the heads, and what is wrong with the migrations."""
+        source = next((templates[state] for state in self._earlier if state in templates), None)
+        url = self._databases.clone(source) if source else self._databases.create()
+        with self._dropped_on_error(url):
+            built = self._build(self._project, url, is_new=source is None)
+            if built.heads != self._graph.heads:
+                # env.py has set version_locations: the files there are not in the fingerprint.
+                self._migrated = self._wanted = None
+            if not errors(built.findings):
+                self._seal(url, self._migrated)
+        return url, built.findings
 
-def _finding(values: dict[str, Any]) -> Finding:
-    return Finding(**{**values, "severity": Severity(values["severity"])})
+    def _sow(self, migrated: URL, seed: Seed) -> URL:
+        """Return a copy with the rows of the seed."""
+        url = self._databases.clone(migrated)
+        with self._dropped_on_error(url):
+            with self._databases.backend.make_own_engine(url).connect() as connection:
+                seed(connection)
+                connection.commit()
+            self._seal(url, self._wanted)
+        return url
+
+    def _seal(self, url: URL, fingerprint: str | None) -> None:
+        if fingerprint is not None:
+            self._databases.seal(url, Note.signed("template", self._graph.script.dir, fingerprint))
+
+    @contextmanager
+    def _dropped_on_error(self, url: URL) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._databases.drop(url)
+            raise
+
+    @property
+    def _record(self) -> Path:
+        return self._folder / f"alembic-assay-{self._wanted}.json"
+
+    def _read_record(self) -> list[Finding] | None:
+        """Return what a process of this run has found, if one has made it already."""
+        if not self._record.exists():
+            return None
+        found: list[dict[str, Any]] = json.loads(self._record.read_text(encoding="utf-8"))
+        return [Finding(**{**each, "severity": Severity(each["severity"])}) for each in found]
+
+    def _write_record(self, findings: list[Finding]) -> None:
+        if self._wanted is not None:
+            found = [asdict(finding) for finding in findings]
+            self._record.write_text(json.dumps(found), encoding="utf-8")

@@ -145,7 +145,7 @@ def of_kind(databases: Databases) -> tuple[str, dict[str, str]]:
         return BASE, SQLITE
     if databases.backend.name == "postgresql":
         return BASE_ON_POSTGRESQL, POSTGRESQL
-    with databases.backend.connect(databases.server) as connection:
+    with databases.backend.connect(databases.url) as connection:
         is_mariadb = getattr(connection.dialect, "is_mariadb", False)
     return BASE_ON_MYSQL, MARIADB if is_mariadb else MYSQL
 

@@ -10,6 +10,7 @@ from sqlalchemy import URL
 
 from alembic_assay.checks.round_trip import check_round_trip
 from alembic_assay.databases import Databases
+from alembic_assay.dialects import Server
 from alembic_assay.findings import Finding, Severity
 from alembic_assay.project import Project
 
@@ -325,7 +326,7 @@ def test_other_version_table_is_no_difference(
 class RememberingDatabases(Databases):
     """Databases that remember which ones they made."""
 
-    def __init__(self, server: URL, origin: str) -> None:
+    def __init__(self, server: Server, origin: str) -> None:
         super().__init__(server, origin)
         self.made: list[URL] = []
 

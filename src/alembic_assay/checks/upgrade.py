@@ -5,9 +5,11 @@ from __future__ import annotations
 from sqlalchemy import URL
 
 from alembic_assay.checks.failures import environment_failed, not_checked, upgrade_failed
+from alembic_assay.checks.heads import check_heads
 from alembic_assay.exceptions import EnvironmentFault, HistoryError, MigrationFailed
-from alembic_assay.findings import Finding
+from alembic_assay.findings import Finding, errors
 from alembic_assay.project import Project
+from alembic_assay.templates import Built
 
 NAME = "upgrade"
 
@@ -28,18 +30,31 @@ def check_upgrade(project: Project) -> list[Finding]:
             )
         ]
     with project.databases.temporary() as url:
-        return upgrade_database(project, url)
+        return upgrade_database(project, url).findings
 
 
-def upgrade_database(project: Project, url: URL) -> list[Finding]:
-    """Bring an empty database of our own to the heads, and return why that failed, if it did."""
-    graph = project.graph()
-    project.lay_baseline(url)
-    with project.environment(url, graph) as environment:
+def build_template(project: Project, url: URL, *, is_new: bool) -> Built:
+    """Bring a database to the heads, unless the history has more of them than it should."""
+    findings = check_heads(project)
+    if errors(findings):
+        return Built(findings, project.graph().heads)
+    return upgrade_database(project, url, is_new=is_new)
+
+
+def upgrade_database(project: Project, url: URL, *, is_new: bool = True) -> Built:
+    """Bring a database of our own to the heads, and tell why that failed, if it did.
+
+    It is an empty one, or a migrated one that is behind.
+    """
+    if is_new:
+        project.lay_baseline(url)
+    with project.environment(url, project.graph()) as environment:
         try:
             project.migrate(environment)
         except MigrationFailed as failure:
-            return [upgrade_failed(NAME, project, environment.graph, failure)]
+            findings = [upgrade_failed(NAME, project, environment.graph, failure)]
         except EnvironmentFault as error:
-            return [environment_failed(NAME, error)]
-    return []
+            findings = [environment_failed(NAME, error)]
+        else:
+            findings = []
+        return Built(findings, environment.graph.heads)

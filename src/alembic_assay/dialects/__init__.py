@@ -7,8 +7,10 @@ import importlib
 from sqlalchemy import URL
 
 from alembic_assay.config import mask
-from alembic_assay.dialects.base import IMMEDIATE, Backend, Lock, connection_url, unreachable
+from alembic_assay.dialects.base import IMMEDIATE, Backend, connection_url, unreachable
 from alembic_assay.dialects.likeness import Likeness, Objects
+from alembic_assay.dialects.lock import Lock
+from alembic_assay.dialects.server import Note, OwnDatabase, Server, signature
 from alembic_assay.exceptions import UnsupportedDatabase
 
 __all__ = [
@@ -16,9 +18,13 @@ __all__ = [
     "Backend",
     "Likeness",
     "Lock",
+    "Note",
     "Objects",
+    "OwnDatabase",
+    "Server",
     "connection_url",
     "get_backend",
+    "signature",
     "unreachable",
 ]
 

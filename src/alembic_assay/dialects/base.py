@@ -6,50 +6,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 from sqlalchemy import URL, Connection, Dialect, Engine, MetaData, create_engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, Pool
 
 from alembic_assay.catalog import Snapshot
 from alembic_assay.config import mask
 from alembic_assay.dialects.likeness import Likeness, Objects
+from alembic_assay.dialects.lock import Lock
+from alembic_assay.dialects.server import Server
 from alembic_assay.exceptions import (
     DatabaseUnreachable,
     UnsupportedDatabase,
-    UsageError,
     first_line,
 )
 
-OWN_MARK = "alembic-assay"
-"""The comment on databases that the toolkit made: on a server it drops no other ones."""
-
 IMMEDIATE = "alembic_assay_immediate"
 """Execution option of a connection: its transactions take the lock for writing as they begin."""
-
-
-class Lock(ABC):
-    """A lock that dies with its owner: a lock of the operating system or of a database session."""
-
-    description: str
-    """What it is, for people: ``file lock /srv/app.db.migrate.lock``."""
-
-    @abstractmethod
-    def try_acquire(self) -> bool:
-        """Take the lock if it is free, without waiting. Raises ``LockUnavailable``."""
-
-    @abstractmethod
-    def is_held(self) -> bool:
-        """Whether it is still ours: a server may have ended the session that held it."""
-
-    @abstractmethod
-    def release(self) -> None:
-        """Give it back. Raises ``LockLost`` where it was not ours any more."""
-
-    def holder(self) -> str:
-        """Say who holds it, as far as the database knows."""
-        return "another process"
 
 
 class Backend(ABC):
@@ -95,19 +70,19 @@ class Backend(ABC):
         """
         return self._with_driver(url, self.async_drivers)
 
-    def make_engine(self, url: URL) -> Engine:
+    def make_engine(self, url: URL, pool: type[Pool] = NullPool) -> Engine:
         """Return an engine on which each transaction, DDL too, is a real one where it can be.
 
-        Connections are not pooled: a closed one is gone, so that nothing holds the database.
+        By default connections are not pooled: a closed one is gone, and nothing holds the database.
         """
-        return create_engine(self.sync_url(url), poolclass=NullPool)
+        return create_engine(self.sync_url(url), poolclass=pool)
 
-    def make_own_engine(self, url: URL) -> Engine:
+    def make_own_engine(self, url: URL, pool: type[Pool] = NullPool) -> Engine:
         """Return an engine as ``make_engine`` does, for a database of our own.
 
         It is faster where a database may be so that need not survive a power cut.
         """
-        return self.make_engine(url)
+        return self.make_engine(url, pool)
 
     def connect(self, url: URL) -> Connection:
         """Return a connection of ``make_engine``. Raises ``DatabaseUnreachable``."""
@@ -167,25 +142,13 @@ class Backend(ABC):
     # -- databases of our own
 
     @abstractmethod
-    def serve(self, url: URL, folder: Path | None) -> AbstractContextManager[tuple[URL, str]]:
+    def serve(self, url: URL, folder: Path | None) -> AbstractContextManager[tuple[Server, str]]:
         """Yield a server for databases of our own, and say in a few words which one it is.
 
-        That is the one of ``url``, where it names a host; else one that is found or started, and
-        that ends with the block and with this process. Databases that are files lie in ``folder``,
-        or else in one that ends with the block.
+        That is the one of ``url``, where it names a host; else one that is found or started.
+        Databases that are files lie in ``folder``, by default in the user's own one for them.
+        Raises ``ServerUnavailable`` or ``DatabaseUnreachable``.
         """
-
-    @abstractmethod
-    def create(self, server: URL, name: str) -> URL:
-        """Create an empty database on ``server`` and mark it as the toolkit's own."""
-
-    @abstractmethod
-    def clone(self, source: URL, name: str) -> URL:
-        """Copy a database of our own, which nobody uses any more, as another of our own."""
-
-    @abstractmethod
-    def drop(self, url: URL) -> None:
-        """Drop a database of our own; refuses, by ``UsageError``, any other."""
 
     def run_script(self, connection: Connection, sql: str) -> None:
         """Run the statements of an SQL file in a database of our own, and commit."""
@@ -332,15 +295,6 @@ def unreachable(url: URL, error: Exception) -> DatabaseUnreachable:
         f"{mask(url)} cannot be reached: {first_line(error)}",
         effect="Nothing was changed.",
         help="see that the server runs, and that host, port, user and password are right.",
-    )
-
-
-def refuse_to_drop(url: URL) -> NoReturn:
-    """Raise the error for a database that is not our own."""
-    raise UsageError(
-        f"{mask(url)} was not made by alembic-assay",
-        effect="It was not dropped: only databases that carry the toolkit's own mark ever are.",
-        help="drop it yourself if it is not needed any more.",
     )
 
 

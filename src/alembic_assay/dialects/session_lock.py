@@ -9,7 +9,7 @@ from typing import ClassVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from alembic_assay.dialects.base import Lock
+from alembic_assay.dialects.lock import Lock
 from alembic_assay.exceptions import LockLost
 
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One thing to choose: ``--assay-url``, ``ASSAY_URL`` and the ini key ``assay_url``."""
+    """One thing to choose: ``--assay-url``, ``ASSAY_URL`` and the ini key ``assay_url``.
+
+    ``action`` is argparse's; what is given several times (``append``) becomes a list with commas.
+    """
 
     name: str
     metavar: str
     help: str
+    action: str = "store"
 
     @property
     def option(self) -> str:
@@ -22,11 +27,11 @@ class Choice:
 
     @property
     def variable(self) -> str:
-        return f"ASSAY_{self.name.upper()}"
+        return f"ASSAY_{self.name.replace('-', '_').upper()}"
 
     @property
     def ini(self) -> str:
-        return f"assay_{self.name}"
+        return f"assay_{self.name.replace('-', '_')}"
 
 
 URL = Choice(
@@ -35,29 +40,49 @@ URL = Choice(
     "Where databases are made: sqlite://, postgresql:// (a server is found or started), or the URL"
     " of a server. Default: the dialect of the Alembic configuration.",
 )
+SERVER = Choice(
+    "server",
+    "testcontainers:IMAGE",
+    "A server for the run, in a container: testcontainers:postgres:16, testcontainers:mysql:8.4.",
+)
+ALLOW_HOST = Choice(
+    "allow-host",
+    "HOST",
+    "Another machine than this one, on which databases may be made and dropped; may be given"
+    " several times, or as a list with commas.",
+    action="append",
+)
 CONFIG = Choice("config", "FILE", "Alembic's settings. Default: alembic.ini or pyproject.toml.")
 METADATA = Choice(
     "metadata", "PACKAGE:ATTRIBUTE", "The models, where env.py gives no target_metadata."
 )
-CHOICES = (URL, CONFIG, METADATA)
+KEEP = Choice("keep", "failed", "Keep the databases of failed tests, and say where they are.")
+CHOICES = (URL, SERVER, ALLOW_HOST, CONFIG, METADATA, KEEP)
 
 
 def choose(config: pytest.Config, choice: Choice) -> tuple[str | None, str]:
     """Return the value of a choice and where it comes from."""
     option = config.getoption(choice.option)
     if option:
-        return str(option), f"from {choice.option}"
+        return _as_text(option), f"from {choice.option}"
     if variable := os.environ.get(choice.variable):
         return variable, f"from env {choice.variable}"
     if ini := config.getini(choice.ini):
-        return str(ini), f"from ini {choice.ini}"
+        return _as_text(ini), f"from ini {choice.ini}"
     return None, "default"
 
 
+def allowed_hosts(config: pytest.Config) -> tuple[str, ...]:
+    """Return the other machines on which databases may be made and dropped."""
+    from alembic_assay.safety import split_hosts
+
+    return split_hosts(choose(config, ALLOW_HOST)[0] or "")
+
+
 def shown(value: str) -> str:
-    """Return a value as it may be printed: a URL without its password."""
+    """Return a value as it may be printed: a URL without its password, a list in one line."""
     if "@" not in value and "password" not in value.lower():
-        return value
+        return " ".join(value.split())
     from alembic_assay.config import mask, parse_url
     from alembic_assay.exceptions import UsageError
 
@@ -65,3 +90,7 @@ def shown(value: str) -> str:
         return mask(parse_url(value))
     except UsageError:
         return "***"
+
+
+def _as_text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from alembic_assay.pytest_plugin.choices import CONFIG, METADATA, URL, choose
+from alembic_assay.pytest_plugin.choices import CONFIG, METADATA, URL, allowed_hosts, choose
+from alembic_assay.pytest_plugin.keeping import is_to_keep, report_kept
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData
     from sqlalchemy.orm import Session
 
+    from alembic_assay.pool import Pool
     from alembic_assay.project import Project
+    from alembic_assay.templates import Template
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +54,6 @@ def assay_config() -> Callable[[sqlalchemy.URL], Config] | None:
 @pytest.fixture(scope="session")
 def assay_project(
     pytestconfig: pytest.Config,
-    tmp_path_factory: pytest.TempPathFactory,
     assay_url: str | None,
     assay_config: Callable[[sqlalchemy.URL], Config] | None,
     assay_metadata: str | MetaData | None,
@@ -70,37 +72,71 @@ def assay_project(
             url=assay_url,
             config_file=root / named if named else find_config_file(root),
             metadata=assay_metadata,
-            folder=_folder_of_run(pytestconfig, tmp_path_factory),
+            allowed_hosts=allowed_hosts(pytestconfig),
         ) as project,
     ):
         yield replace(project, config_for=assay_config) if assay_config else project
 
 
 @pytest.fixture(scope="session")
-def migrated_database(
+def assay_seed() -> Callable[[Connection], object] | None:
+    """A function that adds rows to the migrated database, once, before it is copied for tests.
+
+    Override it where many tests need the same rows::
+
+        @pytest.fixture(scope="session")
+        def assay_seed():
+            def seed(connection):
+                connection.execute(insert(Country), COUNTRIES)
+            return seed
+
+    It runs again when its module, or one that this imports, has changed.
+    """
+    return None
+
+
+@pytest.fixture(scope="session")
+def assay_template(
     pytestconfig: pytest.Config,
     tmp_path_factory: pytest.TempPathFactory,
     assay_project: Project,
-) -> Iterator[sqlalchemy.URL]:
-    """The URL of a database that the project's migrations built, of this worker's own.
+    assay_seed: Callable[[Connection], object] | None,
+) -> Template:
+    """The database that the migrations have built, with the rows of assay_seed; it is only copied.
 
-    The migrations are run once, however many workers there are; if one of them is broken, each test
-    that needs the database fails with that finding.
+    It is kept, and found again by what it was made from; only what is new is run. If a migration is
+    broken, each test that needs a database fails with that finding.
     """
-    from alembic_assay.checks.heads import check_heads
-    from alembic_assay.checks.upgrade import upgrade_database
-    from alembic_assay.pytest_plugin.items import raise_for
-    from alembic_assay.templates import shared_template
+    from alembic_assay.templates import Built, Template
 
-    folder = _folder_of_run(pytestconfig, tmp_path_factory)
-    user = _worker(pytestconfig) or "main"
+    def build(project: Project, url: sqlalchemy.URL, *, is_new: bool) -> Built:
+        # Late: nothing is built where the template is there.
+        from alembic_assay.checks.upgrade import build_template
+
+        return build_template(project, url, is_new=is_new)
+
     with _errors_as_text():
-        raise_for(check_heads(assay_project))
-        with shared_template(assay_project, folder, user, upgrade_database) as (template, findings):
+        template = Template(
+            assay_project,
+            build,
+            folder=_folder_of_run(pytestconfig, tmp_path_factory),
+            seed=assay_seed,
+            rebuild=pytestconfig.getoption("--assay-rebuild"),
+        )
+        if findings := template.ensure():
+            from alembic_assay.pytest_plugin.items import raise_for
+
             raise_for(findings)
-            url = assay_project.databases.clone(template)
-            yield url
-            assay_project.databases.drop(url)
+    return template
+
+
+@pytest.fixture(scope="session")
+def migrated_database(assay_project: Project, assay_template: Template) -> Iterator[sqlalchemy.URL]:
+    """The URL of a migrated database of this worker's own."""
+    with _errors_as_text():
+        url = assay_template.clone()
+    yield url
+    assay_project.databases.drop(url)
 
 
 @pytest.fixture(scope="session")
@@ -112,24 +148,75 @@ def migrated_engine(assay_project: Project, migrated_database: sqlalchemy.URL) -
 
 
 @pytest.fixture
-def db_connection(migrated_engine: Engine) -> Iterator[Connection]:
+def db_connection(
+    request: pytest.FixtureRequest,
+    assay_project: Project,
+    assay_template: Template,
+    migrated_engine: Engine,
+) -> Iterator[Connection]:
     """A Connection to the migrated database; all that the test does on it is undone afterwards.
 
     Transactions work as ever, and commit() commits, but only as far as this connection can see.
     """
     from alembic_assay.sandbox import rolled_back_connection
 
-    with rolled_back_connection(migrated_engine) as connection:
+    with rolled_back_connection(migrated_engine, keep=lambda: is_to_keep(request)) as connection:
         yield connection
+    if is_to_keep(request):
+        migrated_engine.dispose()
+        kept = assay_project.databases.set_aside(
+            migrated_engine.url, assay_template.url, request.node.nodeid
+        )
+        report_kept(request, kept)
 
 
 @pytest.fixture
-def db_session(db_connection: Connection) -> Iterator[Session]:
+def db_session(request: pytest.FixtureRequest, db_connection: Connection) -> Iterator[Session]:
     """A Session on db_connection: code under test may commit; all is undone afterwards."""
+    from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.orm import Session
 
     with Session(bind=db_connection, join_transaction_mode="create_savepoint") as session:
         yield session
+        if is_to_keep(request):
+            # What had been flushed, as far as the database took it.
+            with suppress(SQLAlchemyError):
+                session.commit()
+
+
+@pytest.fixture(scope="session")
+def assay_pool(assay_project: Project, assay_template: Template) -> Iterator[Pool]:
+    """Copies of the template that are made ahead, for fresh_database."""
+    from alembic_assay.pool import Pool
+
+    pool = Pool(assay_project.databases, assay_template.clone)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def fresh_database(
+    request: pytest.FixtureRequest, assay_project: Project, assay_pool: Pool
+) -> Iterator[sqlalchemy.URL]:
+    """The URL of a migrated database of this test's own, in which commits are real."""
+    with _errors_as_text():
+        url = assay_pool.take()
+    yield url
+    if is_to_keep(request):
+        assay_project.databases.keep(url, request.node.nodeid)
+        report_kept(request, url)
+    else:
+        assay_pool.give_back(url)
+
+
+@pytest.fixture
+def fresh_engine(assay_project: Project, fresh_database: sqlalchemy.URL) -> Iterator[Engine]:
+    """An Engine on fresh_database."""
+    from sqlalchemy.pool import QueuePool
+
+    engine = assay_project.databases.backend.make_own_engine(fresh_database, QueuePool)
+    yield engine
+    engine.dispose()
 
 
 @contextmanager

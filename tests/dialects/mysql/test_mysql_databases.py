@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from sqlalchemy import URL, Connection, create_engine, make_url
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool
 from tests.processes import ask, tables
 
 from alembic_assay.catalog import compare
 from alembic_assay.databases import Databases, open_databases
-from alembic_assay.dialects import get_backend
+from alembic_assay.dialects import Note, get_backend
+from alembic_assay.dialects.mysql.databases import MySQLServer
 from alembic_assay.exceptions import (
     DatabaseUnreachable,
     ServerUnavailable,
@@ -66,7 +68,7 @@ DELETE FROM versioned WHERE id = 1;
 @pytest.fixture
 def user(mysql_databases: Databases) -> Iterator[URL]:
     """The server's URL, with a user that has no rights at all, and a password."""
-    name, server = f"tester_{secrets.token_hex(4)}", mysql_databases.server.set(database="")
+    name, server = f"tester_{secrets.token_hex(4)}", mysql_databases.url.set(database="")
     ask(server, f"CREATE USER {name} IDENTIFIED BY 's3cret'")
     yield server.set(username=name, password="s3cret")
     ask(server, f"DROP USER {name}")
@@ -123,7 +125,7 @@ def test_mark_is_no_part_of_the_schema(mysql_databases: Databases, mysql_url: UR
         assert not backend.has_rows(connection, except_for=VERSION_TABLE)
 
 
-@pytest.mark.parametrize("mark", ["", "alembic-assay", "alembic-assay: assay_0123456789ab"])
+@pytest.mark.parametrize("mark", ["", "alembic-assay", "alembic-assay: assay_01234567_0001"])
 def test_database_of_another_on_the_server_is_never_dropped(
     mysql_databases: Databases, mark: str
 ) -> None:
@@ -131,6 +133,7 @@ def test_database_of_another_on_the_server_is_never_dropped(
     mysql_databases.drop(url)
     server = url.set(database="")
     ask(server, f"CREATE DATABASE {url.database}")
+    ask(url, "CREATE TABLE t (id int)")
     if mark:
         # As in a copy of a database of our own, under another name.
         ask(url, f"CREATE PROCEDURE alembic_assay() COMMENT '{mark}' BEGIN END")
@@ -179,7 +182,7 @@ def test_rows_are_seen_as_soon_as_they_are_there(
 
 
 def test_mariadb_url_keeps_its_dialect(mysql_databases: Databases, mariadb: Connection) -> None:
-    server = mysql_databases.server.set(drivername="mariadb")
+    server = mysql_databases.url.set(drivername="mariadb")
 
     with open_databases(server) as databases, databases.temporary() as url:
         engine = databases.backend.make_own_engine(url)
@@ -234,14 +237,128 @@ def test_user_who_may_not_create_is_told_what_to_grant(user: URL) -> None:
 def test_user_who_may_not_mark_leaves_no_database_behind(
     mysql_databases: Databases, user: URL
 ) -> None:
-    server = mysql_databases.server.set(database="")
+    server = mysql_databases.url.set(database="")
     ask(server, f"GRANT CREATE, DROP ON `assay\\_%%`.* TO {user.username}")
-    name = f"assay_{secrets.token_hex(6)}"
+    name = _new_name()
 
-    with pytest.raises(ServerUnavailable):
-        get_backend(user).create(user, name)
+    with closing(MySQLServer(user)) as ours, pytest.raises(ServerUnavailable):
+        ours.create(name)
 
     assert not get_backend(server).exists(server.set(database=name))
+
+
+def test_user_with_rights_on_our_databases_alone_can_do_all(
+    mysql_databases: Databases, user: URL
+) -> None:
+    ask(mysql_databases.url, f"GRANT ALL ON `assay\\_%%`.* TO {user.username}")
+
+    with open_databases(user) as databases, databases.temporary() as source:
+        server = databases.server
+        with databases.backend.connect(source) as connection:
+            databases.backend.run_script(connection, EVERYTHING)
+        server.seal(source, Note.signed("template", "here", "fingerprint"))
+        first, second = databases.clone(source), databases.clone(source)
+
+        assert server.content(first) == server.content(second) is not None
+        assert ask(first, "SELECT id, two FROM a_top") == ask(source, "SELECT id, two FROM a_top")
+        assert databases.templates() == {"fingerprint": source}
+        assert server.living([server.owner]) == {server.owner}
+        kept = server.set_aside(first, source, _new_name())
+        assert tables(kept) == tables(first) == tables(source)
+        server.drop(kept)
+
+
+def test_user_who_may_see_the_sessions_of_others_and_not_end_them_can_drop(
+    mysql_databases: Databases, mysql_url: URL, user: URL
+) -> None:
+    ask(mysql_databases.url, f"GRANT ALL ON `assay\\_%%`.* TO {user.username}")
+    ask(mysql_databases.url, f"GRANT PROCESS ON *.* TO {user.username}")
+
+    with (
+        create_engine(mysql_url, poolclass=NullPool).connect() as idle,
+        closing(MySQLServer(user)) as server,
+    ):
+        idle.exec_driver_sql("SELECT 1")
+        server.drop(user.set(database=mysql_url.database))
+
+    assert not get_backend(mysql_url).exists(mysql_url)
+
+
+def test_clone_that_gets_no_session_leaves_nothing_behind(
+    mysql_databases: Databases, mysql_url: URL, user: URL
+) -> None:
+    ask(mysql_databases.url, f"GRANT ALL ON `assay\\_%%`.* TO {user.username}")
+    ask(mysql_databases.url, f"ALTER USER {user.username} WITH MAX_USER_CONNECTIONS 1")
+    name = _new_name()
+
+    with closing(MySQLServer(user)) as server, pytest.raises(ServerUnavailable) as raised:
+        server.clone(user.set(database=mysql_url.database), name)
+
+    assert raised.value.help == "raise max_connections of the server, or run fewer workers."
+    assert not get_backend(mysql_url).exists(mysql_url.set(database=name))
+
+
+def test_clone_is_made_with_the_one_session_that_can_be_had(
+    mysql_databases: Databases, mysql_url: URL, user: URL
+) -> None:
+    ask(mysql_databases.url, f"GRANT ALL ON `assay\\_%%`.* TO {user.username}")
+    ask(mysql_databases.url, f"ALTER USER {user.username} WITH MAX_USER_CONNECTIONS 2")
+    for table in ("a", "b", "c"):
+        ask(mysql_url, f"CREATE TABLE {table} (id int)")
+
+    with closing(MySQLServer(user)) as server:
+        url = server.clone(user.set(database=mysql_url.database), _new_name())
+        found = tables(mysql_databases.url.set(database=url.database))
+        server.drop(url)
+
+    assert found == {"a", "b", "c"}
+
+
+def test_view_that_we_may_not_make_is_not_left_out(
+    mysql_databases: Databases, mysql_url: URL, user: URL
+) -> None:
+    ask(mysql_databases.url, f"GRANT ALL ON `assay\\_%%`.* TO {user.username}")
+    ask(mysql_url, "CREATE VIEW v AS SELECT 1")
+    name = _new_name()
+
+    with closing(MySQLServer(user)) as server, pytest.raises(ServerUnavailable, match="1227"):
+        server.clone(user.set(database=mysql_url.database), name)
+
+    assert not get_backend(mysql_url).exists(mysql_url.set(database=name))
+
+
+def test_routine_that_we_may_not_read_is_not_left_out(
+    mysql_databases: Databases, mysql_url: URL, user: URL
+) -> None:
+    ask(mysql_databases.url, f"GRANT ALL ON `assay\\_%%`.* TO {user.username}")
+    ask(mysql_url, "CREATE FUNCTION f() RETURNS int DETERMINISTIC RETURN 1")
+    name = _new_name()
+
+    with closing(MySQLServer(user)) as server, pytest.raises(UsageError) as raised:
+        server.clone(user.set(database=mysql_url.database), name)
+
+    assert str(raised.value) == (
+        "the text of function f cannot be read: another user has made it\n"
+        "  The database cannot be copied without it.\n"
+        "  help: give this user the right to read it: GRANT SHOW_ROUTINE ON *.* (MySQL), or GRANT"
+        " SELECT ON mysql.proc (MariaDB)."
+    )
+    assert not get_backend(mysql_url).exists(mysql_url.set(database=name))
+
+
+def test_template_that_was_dropped_by_another_is_missed(mysql_databases: Databases) -> None:
+    template = mysql_databases.create()
+    ask(template, "CREATE TABLE t (id int)")
+    ask(template, "INSERT INTO t VALUES (1)")
+    mysql_databases.seal(template, Note.signed("template", "here", "fingerprint"))
+    mysql_databases.drop(mysql_databases.clone(template))
+    ask(mysql_databases.url, f"DROP DATABASE {template.database}")
+    name = _new_name()
+
+    with pytest.raises(DBAPIError):
+        mysql_databases.server.clone(template, name)
+
+    assert not get_backend(template).exists(template.set(database=name))
 
 
 def test_missing_database_is_created_with_the_character_set_of_the_server(
@@ -267,7 +384,7 @@ def test_user_who_may_not_create_the_database_is_told(user: URL) -> None:
 
 
 def test_url_without_a_database_is_refused(mysql_databases: Databases) -> None:
-    url = mysql_databases.server.set(database="")
+    url = mysql_databases.url.set(database="")
 
     with pytest.raises(UsageError) as raised:
         get_backend(url).ensure_database(url)
@@ -325,3 +442,7 @@ def test_missing_driver_is_said_with_what_installs_it(monkeypatch: pytest.Monkey
         backend.sync_url(make_url("mysql://h/shop"))
 
     assert raised.value.help == 'pip install "alembic-assay[mysql]"'
+
+
+def _new_name() -> str:
+    return f"assay_{secrets.token_hex(4)}_0001"

@@ -11,94 +11,44 @@ import signal
 import stat
 import subprocess
 import sys
-import tarfile
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
+from tests.dialects.postgresql.servers import (
+    DEADLINE_SECONDS,
+    ask,
+    data_directories,
+    generations,
+    leave,
+    parent_of,
+    processes_in,
+    read_line,
+    server_at,
+    url_of,
+    user,
+    wait_until,
+)
 
 from alembic_assay.dialects.postgresql import run_directory, supervisor
-from alembic_assay.dialects.postgresql.binaries import (
-    Binaries,
-    find_binaries,
-    find_machine_binaries,
-    find_wheel_binaries,
-)
+from alembic_assay.dialects.postgresql.binaries import Binaries, find_wheel_binaries
 from alembic_assay.dialects.postgresql.executables import ensure_executable
 from alembic_assay.dialects.postgresql.launch import INITDB_OPTIONS, make_plan
 from alembic_assay.dialects.postgresql.run_directory import ensure_run_directory
 from alembic_assay.dialects.postgresql.server import running_server
 from alembic_assay.exceptions import ServerUnavailable
 
-DEADLINE_SECONDS = 10
-
-USER = """
-import sys
-from pathlib import Path
-from alembic_assay.dialects.postgresql.binaries import Binaries
-from alembic_assay.dialects.postgresql.server import running_server
-
-print("asking", flush=True)
-with running_server(Binaries(Path(sys.argv[1]), sys.argv[2], "test")) as url:
-    print(url.render_as_string(), flush=True)
-    sys.stdin.readline()
-"""
-
-SUPPLIERS = {"machine": find_machine_binaries, "wheel": find_wheel_binaries}
-
-
-@pytest.fixture(params=SUPPLIERS)
-def binaries(request: pytest.FixtureRequest) -> Binaries:
-    """Each kind of binaries that is here."""
-    found = SUPPLIERS[request.param]()
-    if found is None:
-        pytest.skip(f"no {request.param} binaries")
-    return found
-
-
-@pytest.fixture
-def any_binaries() -> Binaries:
-    found = find_binaries()
-    if found is None:
-        pytest.skip("no server binaries")
-    return found
-
-
-@pytest.fixture(scope="module")
-def warm_directory() -> Iterator[Path]:
-    """Keep the cached templates from test to test."""
-    with open_directory() as directory:
-        yield directory
-
-
-@pytest.fixture
-def base(warm_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give a temporary folder for servers of this file alone; none of this test stays."""
-    use_temporary(warm_directory, monkeypatch)
-    yield warm_directory
-    wait_until(lambda: not generations(warm_directory))
-
-
-@pytest.fixture
-def fresh_base(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give a temporary folder for servers of this test alone, with nothing cached."""
-    with open_directory() as directory:
-        use_temporary(directory, monkeypatch)
-        yield directory
-        wait_until(lambda: not generations(directory))
-
 
 @pytest.mark.usefixtures("base")
 def test_server_of_each_kind_of_binaries_answers_as_superuser(binaries: Binaries) -> None:
-    with running_server(binaries) as url:
+    with running_server(binaries, linger=0) as url:
         version = ask(url, "SHOW server_version")
         superuser = ask(url, "SELECT current_setting('is_superuser')")
         collation = ask(url, "SELECT datcollate FROM pg_database WHERE datname = 'postgres'")
@@ -118,7 +68,7 @@ def test_server_through_asyncpg_answers_at_the_same_url(any_binaries: Binaries) 
         async with engine.connect() as connection:
             return await connection.scalar(text("SELECT 1"))
 
-    with running_server(any_binaries) as url:
+    with running_server(any_binaries, linger=0) as url:
         answer = asyncio.run(ask_async(url.set(drivername="postgresql+asyncpg")))
 
     assert answer == 1
@@ -145,10 +95,13 @@ def test_server_asked_for_by_many_at_once_is_started_once(any_binaries: Binaries
 @pytest.mark.usefixtures("base")
 def test_server_in_nested_blocks_and_threads_is_one(any_binaries: Binaries) -> None:
     def nested(_: int) -> set[URL]:
-        with running_server(any_binaries) as outer, running_server(any_binaries) as inner:
+        with (
+            running_server(any_binaries, linger=0) as outer,
+            running_server(any_binaries, linger=0) as inner,
+        ):
             return {outer, inner}
 
-    with running_server(any_binaries) as url, ThreadPoolExecutor(4) as threads:
+    with running_server(any_binaries, linger=0) as url, ThreadPoolExecutor(4) as threads:
         urls = set().union(*threads.map(nested, range(8)))
 
         assert urls == {url}
@@ -196,7 +149,7 @@ def test_server_when_all_users_are_killed_is_gone_with_its_data(
 def test_server_whose_starter_is_killed_during_the_start_is_gone(
     base: Path, any_binaries: Binaries, stage: str
 ) -> None:
-    with running_server(any_binaries):
+    with running_server(any_binaries, linger=0):
         pass  # so that the template is there and all stages are those of a usual start
     wait_until(lambda: not generations(base))
     reached: dict[str, Callable[[], object]] = {
@@ -218,7 +171,7 @@ def test_server_whose_starter_is_killed_during_the_start_is_gone(
         starter.kill()
 
     wait_until(lambda: not any(supervisor.is_supervised(one) for one in generations(base)))
-    with running_server(any_binaries) as url:  # clears away what had no supervisor yet
+    with running_server(any_binaries, linger=0) as url:  # clears away what had no supervisor yet
         assert ask(url, "SELECT 1") == 1
         wait_until(lambda: len(generations(base)) == 1)
         assert processes_in(seen) == []
@@ -234,7 +187,7 @@ def test_server_after_the_starter_was_killed_in_initdb_starts(
         )
         starter.kill()
 
-    with running_server(any_binaries) as url:
+    with running_server(any_binaries, linger=0) as url:
         assert ask(url, "SELECT 1") == 1
 
 
@@ -244,13 +197,13 @@ def test_server_with_a_stale_state_file_is_started_afresh(
     run = ensure_run_directory(any_binaries, INITDB_OPTIONS)
     stale = run.path / "generation-00000000"
     stale.mkdir(0o711)
-    plan = make_plan(run, stale, executables=Path("/nowhere"))
+    plan = make_plan(run, stale, executables=Path("/nowhere"), linger=0)
     (stale / "server.json").write_text(json.dumps(plan))
     half_written = run.path / "generation-00000001"
     half_written.mkdir(0o711)
     (half_written / "server.json").write_text('{"command": [')
 
-    with running_server(any_binaries) as url:
+    with running_server(any_binaries, linger=0) as url:
         assert ask(url, "SELECT 1") == 1
         assert not stale.exists()
         assert not half_written.exists()
@@ -282,7 +235,7 @@ def test_server_whose_supervisor_is_killed_ends_and_is_replaced(
         wait_until(lambda: processes_in([orphan.data]) == [])
         leave(first)
 
-    with running_server(any_binaries) as url:
+    with running_server(any_binaries, linger=0) as url:
         assert ask(url, "SELECT 1") == 1
         assert orphan.is_gone()
 
@@ -290,7 +243,7 @@ def test_server_whose_supervisor_is_killed_ends_and_is_replaced(
 def test_server_left_without_supervisor_is_ended_by_the_next_start(
     base: Path, any_binaries: Binaries
 ) -> None:
-    with running_server(any_binaries):
+    with running_server(any_binaries, linger=0):
         running = supervisor.read_plan(generations(base)[0])
     wait_until(lambda: not generations(base))
     run = ensure_run_directory(any_binaries, INITDB_OPTIONS)
@@ -298,14 +251,14 @@ def test_server_left_without_supervisor_is_ended_by_the_next_start(
     generation = run.path / f"generation-{secrets.token_hex(4)}"
     generation.mkdir(0o711)
     generation.chmod(0o711)
-    plan = make_plan(run, generation, executables=Path(running["command"][0]).parent)
+    plan = make_plan(run, generation, executables=Path(running["command"][0]).parent, linger=0)
     (generation / "server.json").write_text(json.dumps(plan))
     leaked = supervisor.start_server(generation, plan)
     wait_until((Path(plan["socket"]) / f".s.PGSQL.{run_directory.PORT}").exists)
     # Written behind the socket: it would come back into a folder that is just being removed.
     wait_until((Path(plan["data"]) / "postmaster.opts").exists)
 
-    with running_server(any_binaries) as url:
+    with running_server(any_binaries, linger=0) as url:
         assert ask(url, "SELECT 1") == 1
         assert leaked.wait(DEADLINE_SECONDS) is not None
         assert not Path(plan["data"]).exists()
@@ -315,20 +268,15 @@ def test_server_left_without_supervisor_is_ended_by_the_next_start(
 def test_server_that_cannot_start_is_reported_with_its_log(
     fresh_base: Path, any_binaries: Binaries
 ) -> None:
-    with running_server(any_binaries):
-        pass
-    wait_until(lambda: not generations(fresh_base))
-    run = ensure_run_directory(any_binaries, INITDB_OPTIONS)
-    with tarfile.open(run.path / "template.tar", "w"):
-        pass  # an archive, but not of a data directory
+    broken = broken_binaries(fresh_base / "broken", any_binaries)
 
-    with pytest.raises(ServerUnavailable) as caught, running_server(any_binaries):
+    with pytest.raises(ServerUnavailable) as caught, running_server(broken, linger=0):
         pass
 
     assert str(caught.value).startswith(
         "a throw-away PostgreSQL server could not be started: it exited"
     )
-    assert "could not access the server configuration file" in caught.value.effect
+    assert "FATAL:  this server is broken" in caught.value.effect
 
 
 def test_base_directory_that_is_a_link_is_refused(fresh_base: Path, any_binaries: Binaries) -> None:
@@ -336,7 +284,7 @@ def test_base_directory_that_is_a_link_is_refused(fresh_base: Path, any_binaries
     link = fresh_base / f"alembic-assay-{os.geteuid()}"
     link.symlink_to(fresh_base / "elsewhere")
 
-    with pytest.raises(ServerUnavailable) as caught, running_server(any_binaries):
+    with pytest.raises(ServerUnavailable) as caught, running_server(any_binaries, linger=0):
         pass
 
     assert caught.value.message == (
@@ -353,7 +301,7 @@ def test_base_directory_of_another_user_is_refused(
     foreign.mkdir()
     os.chown(foreign, 12345, 12345)
 
-    with pytest.raises(ServerUnavailable) as caught, running_server(any_binaries):
+    with pytest.raises(ServerUnavailable) as caught, running_server(any_binaries, linger=0):
         pass
 
     assert caught.value.message == (
@@ -369,7 +317,7 @@ def test_server_below_a_long_path_has_a_short_socket_path(
     monkeypatch.setenv("TMPDIR", str(deep))
     monkeypatch.setattr(tempfile, "tempdir", None)
 
-    with running_server(any_binaries) as url:
+    with running_server(any_binaries, linger=0) as url:
         assert ask(url, "SELECT 1") == 1
         sockets = Path(str(url.query["host"]))
 
@@ -382,7 +330,7 @@ def test_server_below_a_long_path_has_a_short_socket_path(
 def test_server_from_binaries_below_a_closed_folder_runs_as_root(fresh_base: Path) -> None:
     binaries = closed_binaries(fresh_base / "closed")
 
-    with running_server(binaries) as url:
+    with running_server(binaries, linger=0) as url:
         assert ask(url, "SELECT 1") == 1
 
     assert stat.S_IMODE((fresh_base / "closed").stat().st_mode) == 0o700
@@ -395,7 +343,7 @@ def test_copy_of_binaries_with_a_file_missing_is_made_anew(fresh_base: Path) -> 
     copy = ensure_executable(run, binaries)
     (copy / "postgres").unlink()
 
-    with running_server(binaries) as url:
+    with running_server(binaries, linger=0) as url:
         assert ask(url, "SELECT 1") == 1
 
 
@@ -415,18 +363,16 @@ def test_wheel_with_an_unknown_layout_is_reported(
     )
 
 
-@contextmanager
-def open_directory() -> Iterator[Path]:
-    # Not pytest's own tmp_path, which is closed to the account of the server.
-    with tempfile.TemporaryDirectory(prefix="assay-", dir="/tmp") as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
-
-
-def use_temporary(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TMPDIR", str(directory))
-    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    monkeypatch.setattr(tempfile, "tempdir", None)
+def broken_binaries(directory: Path, binaries: Binaries) -> Binaries:
+    """Make a folder of an initdb that works and a server that does not."""
+    directory.mkdir(mode=0o755)
+    for name, script in {
+        "initdb": f'exec "{binaries.directory}/initdb" "$@"',
+        "postgres": "echo 'FATAL:  this server is broken' >&2; exit 1",
+    }.items():
+        (directory / name).write_text(f"#!/bin/sh\n{script}\n")
+        (directory / name).chmod(0o755)
+    return replace(binaries, directory=directory)
 
 
 def closed_binaries(closed: Path) -> Binaries:
@@ -442,101 +388,3 @@ def closed_binaries(closed: Path) -> Binaries:
     if libraries.exists():
         shutil.copytree(libraries, closed / libraries.name)
     return replace(wheel, directory=install / "bin")
-
-
-class RunningServer:
-    """What is to be gone when a server is gone."""
-
-    def __init__(self, generation: Path) -> None:
-        self.generation = generation
-        plan = supervisor.read_plan(generation)
-        self.data, self.sockets = Path(plan["data"]), Path(plan["socket"])
-        self.pid = int((self.data / "postmaster.pid").read_text().split()[0])
-
-    def is_gone(self) -> bool:
-        places = (self.generation, self.data, self.sockets)
-        return not processes_in([self.data]) and not any(place.exists() for place in places)
-
-
-def server_at(base: Path, url: URL) -> RunningServer:
-    (generation,) = [
-        one for one in generations(base) if supervisor.read_plan(one)["socket"] == url.query["host"]
-    ]
-    return RunningServer(generation)
-
-
-def generations(base: Path) -> list[Path]:
-    return sorted(base.glob("alembic-assay-*/*/generation-*"))
-
-
-def data_directories(base: Path) -> list[Path]:
-    found = []
-    for generation in generations(base):
-        try:
-            found.append(Path(supervisor.read_plan(generation)["data"]))
-        except (FileNotFoundError, ValueError):
-            continue  # not written yet, or gone
-    return found
-
-
-def processes_in(data_directories: set[Path] | list[Path]) -> list[str]:
-    """Return the command lines that name one of these folders."""
-    listing = subprocess.run(
-        ["ps", "-A", "-o", "stat=,args="], capture_output=True, text=True, check=True
-    )
-    return [
-        line
-        for line in listing.stdout.splitlines()
-        if not line.startswith("Z") and any(f"-D {data} " in line for data in data_directories)
-    ]
-
-
-def parent_of(pid: int) -> int:
-    listing = subprocess.run(
-        ["ps", "-o", "ppid=", "-p", str(pid)], capture_output=True, text=True, check=True
-    )
-    return int(listing.stdout)
-
-
-@contextmanager
-def user(binaries: Binaries) -> Iterator[subprocess.Popen[str]]:
-    """Start a process that uses a server until it is told to leave; kill it at the end."""
-    with subprocess.Popen(
-        [sys.executable, "-c", USER, binaries.directory, binaries.version],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def url_of(process: subprocess.Popen[str]) -> URL:
-    line = read_line(process)
-    return make_url(read_line(process) if line == "asking" else line)
-
-
-def read_line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().rstrip()
-
-
-def leave(process: subprocess.Popen[str]) -> None:
-    process.communicate("\n", timeout=DEADLINE_SECONDS)
-    assert process.returncode == 0
-
-
-def ask(url: URL, statement: str) -> object:
-    engine = create_engine(url, poolclass=NullPool)
-    with engine.connect() as connection:
-        return connection.scalar(text(statement))
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition has not come true"
-        time.sleep(0.002)

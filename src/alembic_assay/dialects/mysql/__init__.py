@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from importlib.util import find_spec
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, text
+from sqlalchemy import URL, Connection, Engine, MetaData, create_engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, Pool
 
 from alembic_assay.catalog import Snapshot
 from alembic_assay.config import mask
-from alembic_assay.dialects.base import (
-    OWN_MARK,
-    Backend,
-    Lock,
-    connection_url,
-    refuse_to_drop,
-    unreachable,
-)
+from alembic_assay.dialects.base import Backend, connection_url, unreachable
 from alembic_assay.dialects.likeness import Likeness, Objects
+from alembic_assay.dialects.lock import Lock
 from alembic_assay.dialects.mysql.catalog import read_catalog
-from alembic_assay.dialects.mysql.clone import clone_database
+from alembic_assay.dialects.mysql.databases import MySQLServer
+from alembic_assay.dialects.mysql.driver import LOCAL_HOSTS, error_code, fast_arguments
 from alembic_assay.dialects.mysql.likeness import MySQLLikeness
 from alembic_assay.dialects.mysql.lock import NamedLock
 from alembic_assay.dialects.mysql.models import clear_for_models, make_way_for_models
-from alembic_assay.dialects.mysql.queries import DEFAULTS, MARK
+from alembic_assay.dialects.mysql.queries import DEFAULTS
 from alembic_assay.dialects.mysql.script import split_script
 from alembic_assay.dialects.mysql.tokens import quote
+from alembic_assay.dialects.server import Server
 from alembic_assay.exceptions import (
     DatabaseUnreachable,
     ServerUnavailable,
@@ -38,9 +32,7 @@ from alembic_assay.exceptions import (
     first_line,
 )
 
-UNKNOWN_DATABASE, NO_SUCH_THREAD, NO_SUCH_SAVEPOINT = 1049, 1094, 1305
-
-LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+UNKNOWN_DATABASE, NO_SUCH_SAVEPOINT = 1049, 1305
 
 SETTINGS = (
     "default_storage_engine",
@@ -63,9 +55,9 @@ class MySQL(Backend):
     extra = "mysql"
     schemas_are_databases = True
 
-    def make_own_engine(self, url: URL) -> Engine:
+    def make_own_engine(self, url: URL, pool: type[Pool] = NullPool) -> Engine:
         url = self.sync_url(url)
-        return create_engine(url, poolclass=NullPool, connect_args=_fast_arguments(url))
+        return create_engine(url, poolclass=pool, connect_args=fast_arguments(url))
 
     def connect_read_only(self, url: URL) -> Connection:
         connection = self.connect(url)
@@ -102,7 +94,7 @@ class MySQL(Backend):
             with self.make_engine(url).connect():
                 return True
         except DBAPIError as error:
-            if _code(error.orig) == UNKNOWN_DATABASE:
+            if error_code(error.orig) == UNKNOWN_DATABASE:
                 return False
             raise unreachable(url, error) from error
 
@@ -127,7 +119,7 @@ class MySQL(Backend):
         return NamedLock(connection, name)
 
     @contextmanager
-    def serve(self, url: URL, folder: Path | None) -> Iterator[tuple[URL, str]]:
+    def serve(self, url: URL, folder: Path | None) -> Iterator[tuple[Server, str]]:
         host = url.host or url.query.get("host") or url.query.get("unix_socket")
         if not host:
             raise ServerUnavailable(
@@ -137,56 +129,14 @@ class MySQL(Backend):
                 help=f"name a server: ASSAY_URL={url.get_backend_name()}+pymysql://"
                 "user:password@host/",
             )
-        server = self.sync_url(url)
+        named = self.sync_url(url)
+        server = MySQLServer(named)
         try:
-            self._run(server, "SELECT 1")
+            server.version  # noqa: B018 - connects
         except DBAPIError as error:
             raise unreachable(url, error) from error
-        yield server, f"the server at {host}"
-
-    def create(self, server: URL, name: str) -> URL:
-        url = self.sync_url(server).set(database=name)
-        try:
-            self._run(url, f"CREATE DATABASE {quote(name)}")
-        except DBAPIError as error:
-            raise _not_allowed(server, error) from error
-        try:
-            # MySQL has no comments on databases; and a mark that names its database is worth
-            # nothing in a copy of that.
-            self._run(
-                url,
-                f"CREATE PROCEDURE {quote(name)}.{MARK}() COMMENT '{OWN_MARK}: {name}' BEGIN END",
-            )
-        except DBAPIError as error:
-            self._run(url, f"DROP DATABASE {quote(name)}")
-            raise _not_allowed(server, error) from error
-        return url
-
-    def clone(self, source: URL, name: str) -> URL:
-        url = self.create(source, name)
-        with (
-            self.make_own_engine(source).connect() as theirs,
-            self.make_own_engine(url).connect() as ours,
-        ):
-            clone_database(theirs, ours)
-        return url
-
-    def drop(self, url: URL) -> None:
-        name = str(url.database)
-        with self._server_engine(url).connect() as connection:
-            known = "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = :name"
-            if not connection.execute(text(known), {"name": name}).first():
-                return
-            mark = (
-                "SELECT ROUTINE_COMMENT FROM information_schema.ROUTINES"
-                " WHERE ROUTINE_SCHEMA = :name AND ROUTINE_NAME = :mark"
-            )
-            found = connection.execute(text(mark), {"name": name, "mark": MARK}).scalar()
-            if found != f"{OWN_MARK}: {name}":
-                refuse_to_drop(url)
-            # A transaction that a test forgot would keep the database, and let this wait for a day.
-            _end_idle_sessions(connection, name)
-            connection.exec_driver_sql(f"DROP DATABASE {quote(name)}")
+        with closing(server):
+            yield server, f"the server at {host}"
 
     def run_script(self, connection: Connection, sql: str) -> None:
         # The driver's execute() takes one statement.
@@ -214,7 +164,7 @@ class MySQL(Backend):
             connection.rollback()
 
     def is_savepoint_gone(self, error: Exception) -> bool:
-        return _code(error) == NO_SUCH_SAVEPOINT
+        return error_code(error) == NO_SUCH_SAVEPOINT
 
     def read_catalog(
         self,
@@ -240,7 +190,7 @@ class MySQL(Backend):
     def make_way_for_models(self, connection: Connection, error: Exception) -> bool:
         if not isinstance(error, DBAPIError):
             return False
-        return make_way_for_models(connection, _code(error.orig), error.statement or "")
+        return make_way_for_models(connection, error_code(error.orig), error.statement or "")
 
     def folded_inside(self, name: str) -> str:
         # https://dev.mysql.com/doc/refman/8.4/en/identifier-case-sensitivity.html
@@ -260,7 +210,7 @@ class MySQL(Backend):
             server,
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",
-            connect_args=_fast_arguments(server),
+            connect_args=fast_arguments(server),
         )
 
     def _place(self, url: URL) -> tuple[str, str, int, str]:
@@ -275,49 +225,3 @@ class MySQL(Backend):
 
 
 BACKEND = MySQL()
-
-
-def _fast_arguments(url: URL) -> dict[str, Any]:
-    """Return what spares a connection to this machine the encryption, where that is safe.
-
-    PyMySQL reads all certificates of the system for each one. Without encryption it can prove a
-    password to some servers only with the package ``cryptography``.
-    """
-    is_ours_to_say = url.get_driver_name() == "pymysql" and url.host in LOCAL_HOSTS
-    if not is_ours_to_say or any(key.startswith("ssl") for key in url.query):
-        return {}
-    if url.password and find_spec("cryptography") is None:
-        return {}
-    return {"ssl_disabled": True}
-
-
-def _code(error: BaseException | None) -> object:
-    """Return the number of a driver's error, which it may or may not have as an attribute."""
-    arguments = error.args if error is not None else ()
-    return getattr(error, "errno", None) or (arguments[0] if arguments else None)
-
-
-def _not_allowed(server: URL, error: DBAPIError) -> ServerUnavailable:
-    return ServerUnavailable(
-        f"no database can be made on {mask(server)}: {first_line(error)}",
-        effect="The checks and the fixtures need databases of their own; none was made.",
-        help="give the user the right to: GRANT ALL ON `assay\\_%`.* TO …",
-    )
-
-
-def _end_idle_sessions(connection: Connection, database: str) -> None:
-    # While a session of anybody reads information_schema, it is shown in one database after the
-    # other: only where it does nothing it is sure to be in its own.
-    # The statements of the sessions are not asked for, as the server may cut one inside a letter.
-    idle = connection.execute(
-        text(
-            "SELECT id FROM information_schema.processlist WHERE db = :name AND command = 'Sleep'"
-        ),
-        {"name": database},
-    )
-    for session in idle.scalars().all():
-        try:
-            connection.exec_driver_sql(f"KILL {session}")
-        except DBAPIError as error:
-            if _code(error.orig) != NO_SUCH_THREAD:
-                raise

@@ -3,125 +3,108 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from alembic_assay.dialects.mysql.ddl import define_table
-from alembic_assay.dialects.mysql.queries import DEFAULTS, MARK
-from alembic_assay.dialects.mysql.statements import run
-from alembic_assay.dialects.mysql.tokens import literal, quote
+from alembic_assay.dialects.mysql.definitions import (
+    Definitions,
+    Statement,
+    prepare,
+    read_definitions,
+    read_filled,
+)
+from alembic_assay.dialects.mysql.driver import Run, error_code
+from alembic_assay.dialects.mysql.queries import DEFAULTS
+from alembic_assay.dialects.mysql.tokens import quote
 
-_ROUTINES = f"""
-SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES
-WHERE ROUTINE_SCHEMA = {{}} AND ROUTINE_NAME <> '{MARK}'
-"""
-_TRIGGERS = """
-SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = {}
-ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER
-"""
-_EVENTS = "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = {}"
-
-_AS_IT_IS = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES"
+_MISSING = {1054, 1146, 1305, 1356}
+"""A view cannot be made: a column, a table or a routine is not there, or another view is broken."""
 
 
-def clone_database(source: Connection, target: Connection) -> None:
-    """Make all that is in the database of ``source``, rows too, in the empty one of ``target``.
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A database of our own that is copied, and which of its tables have rows."""
 
-    The names of both stand nowhere else in a statement: they are those of databases of our own. Of
-    system-versioned tables the rows of today are copied, and their history begins anew. A view that
-    cannot be made, as what it stands on is gone, is left out: nobody could use it.
+    name: str
+    definitions: Definitions
+    filled: list[str]
+
+
+def read_original(run: Run) -> Original:
+    """Read the database that a session is in."""
+    prepare(run)
+    ((name,),) = run("SELECT DATABASE()")
+    definitions = read_definitions(run, name=name)
+    return Original(name, definitions, read_filled(run, list(definitions.tables)))
+
+
+def clone_database(original: Original, sessions: Sequence[Run]) -> None:
+    """Make all that is in the original, rows too, in the empty database of these sessions.
+
+    Each one makes some of the tables: a server that waits for its disk after each table waits for
+    several at once. Of system-versioned tables the rows of today are copied, and their history
+    begins anew. A view that cannot be made, as what it stands on is gone, is left out: nobody could
+    use it.
     """
-    for connection in (source, target):
-        run(connection, f"SET sql_mode = '{_AS_IT_IS}', time_zone = '+00:00'")
-    run(target, "SET foreign_key_checks = 0, unique_checks = 0")
-    copy = _Copy(source, target)
-    copy.set_defaults()
-    copy.make_tables()
-    copy.make_routines()
-    copy.make_views()
+    for run in sessions:
+        prepare(run)
+        run("SET foreign_key_checks = 0, unique_checks = 0")
+    ((name,),) = sessions[0]("SELECT DATABASE()")
+    targets = [_renaming(run, original.name, name) for run in sessions]
+    target, found = targets[0], original.definitions
+    _set_defaults(target, name, found)
+    _make_sequences(target, found)
+    _make_tables(targets, list(found.tables.values()))
+    _copy_rows(sessions[0], original)
+    _make(target, found.routines)
+    _make_views(target, found.views)
     # After the rows, which they would change, and the routines, which they may call.
-    copy.make_triggers()
-    copy.make_events()
-    target.commit()
+    _make(target, found.triggers)
+    _make(target, found.events)
 
 
-class _Copy:
-    def __init__(self, source: Connection, target: Connection) -> None:
-        self.source, self.target = source, target
-        self.old_name: str = run(source, "SELECT DATABASE()")[0][0]
-        self.new_name: str = run(target, "SELECT DATABASE()")[0][0]
-        self.listed = [(name, type_) for name, type_ in run(source, "SHOW FULL TABLES")]
+def _renaming(run: Run, old: str, new: str) -> Run:
+    # The name stands nowhere else in a statement: it is that of a database of our own.
+    return lambda sql: run(sql.replace(old, new))
 
-    def set_defaults(self) -> None:
-        # Tables that are made later depend on them, and what routines declare.
-        ((charset, collation),) = theirs = run(self.source, DEFAULTS)
-        if theirs != run(self.target, DEFAULTS):
-            name = quote(self.new_name)
-            run(self.target, f"ALTER DATABASE {name} CHARACTER SET {charset} COLLATE {collation}")
 
-    def make_tables(self) -> None:
-        # Sequences first: columns may take their defaults from them.
-        for name in self._names("SEQUENCE"):
-            self._make(self._show("SEQUENCE", name)[1])
-            ((value,),) = run(self.source, f"SELECT next_not_cached_value FROM {quote(name)}")
-            run(self.target, f"SELECT SETVAL({quote(name)}, {value}, 0)")
-        for name in self._names("BASE TABLE", "SYSTEM VERSIONED"):
-            sql = self._show("TABLE", name)[1]
-            self._make(sql)
-            columns = ", ".join(quote(column) for column in _stored_columns(name, sql))
-            run(
-                self.target,
-                f"INSERT INTO {quote(name)} ({columns})"
-                f" SELECT {columns} FROM {quote(self.old_name)}.{quote(name)}",
-            )
+def _set_defaults(target: Run, name: str, found: Definitions) -> None:
+    # What routines declare depends on them.
+    if found.defaults != target(DEFAULTS):
+        ((charset, collation),) = found.defaults
+        target(f"ALTER DATABASE {quote(name)} CHARACTER SET {charset} COLLATE {collation}")
 
-    def make_routines(self) -> None:
-        for type_, name in self._ask(_ROUTINES):
-            _, mode, sql, *_ = self._show(type_, name)
-            self._make(sql, mode)
 
-    def make_views(self) -> None:
-        # One may stand on another: as long as any could be made, the others are tried again.
-        waiting = [self._show("VIEW", name)[1] for name in self._names("VIEW")]
-        while waiting:
-            later = [sql for sql in waiting if not self._can_make(sql)]
-            if later == waiting:
-                return
-            waiting = later
+def _make_sequences(target: Run, found: Definitions) -> None:
+    # Before the tables: columns may take their defaults from them.
+    for sequence in found.sequences:
+        target(sequence.sql)
+        target(f"SELECT SETVAL({quote(sequence.name)}, {sequence.state[0]}, 0)")
 
-    def make_triggers(self) -> None:
-        for (name,) in self._ask(_TRIGGERS):
-            _, mode, sql, *_ = self._show("TRIGGER", name)
-            self._make(sql, mode)
 
-    def make_events(self) -> None:
-        for (name,) in self._ask(_EVENTS):
-            _, mode, zone, sql, *_ = self._show("EVENT", name)
-            run(self.target, f"SET time_zone = '{zone}'")
-            self._make(sql, mode)
+def _make_tables(targets: Sequence[Run], statements: Sequence[str]) -> None:
+    def make(number: int) -> None:
+        for sql in statements[number :: len(targets)]:
+            targets[number](sql)
 
-    def _names(self, *types: str) -> list[str]:
-        return [name for name, type_ in self.listed if type_ in types]
+    with ThreadPoolExecutor(len(targets)) as threads:
+        for _ in threads.map(make, range(len(targets))):
+            pass
 
-    def _ask(self, query: str) -> Sequence[Sequence[Any]]:
-        return run(self.source, query.format(literal(self.old_name)))
 
-    def _show(self, type_: str, name: str) -> Sequence[Any]:
-        return run(self.source, f"SHOW CREATE {type_} {quote(name)}")[0]
-
-    def _make(self, sql: str, mode: str = _AS_IT_IS) -> None:
-        run(self.target, f"SET sql_mode = '{mode}'")
-        run(self.target, sql.replace(self.old_name, self.new_name))
-        run(self.target, f"SET sql_mode = '{_AS_IT_IS}'")
-
-    def _can_make(self, sql: str) -> bool:
-        try:
-            self._make(sql)
-        except DBAPIError:
-            return False
-        return True
+def _copy_rows(target: Run, original: Original) -> None:
+    target("START TRANSACTION")
+    for name in original.filled:
+        sql = original.definitions.tables[name]
+        columns = ", ".join(quote(column) for column in _stored_columns(name, sql))
+        target(
+            f"INSERT INTO {quote(name)} ({columns})"
+            f" SELECT {columns} FROM {quote(original.name)}.{quote(name)}"
+        )
+    target("COMMIT")
 
 
 def _stored_columns(table: str, sql: str) -> list[str]:
@@ -131,3 +114,30 @@ def _stored_columns(table: str, sql: str) -> list[str]:
         for key, definition in define_table(table, sql, {}).items()
         if key.kind == "column" and generated.isdisjoint(definition)
     ]
+
+
+def _make(target: Run, statements: Sequence[Statement]) -> None:
+    for sql, mode, zone in statements:
+        target(f"SET sql_mode = '{mode}', time_zone = '{zone}'")
+        target(sql)
+    prepare(target)
+
+
+def _make_views(target: Run, views: Sequence[Statement]) -> None:
+    # One may stand on another: as long as any could be made, the others are tried again.
+    waiting = list(views)
+    while waiting:
+        later = [view for view in waiting if not _can_make(target, view)]
+        if later == waiting:
+            return
+        waiting = later
+
+
+def _can_make(target: Run, view: Statement) -> bool:
+    try:
+        target(view.sql)
+    except DBAPIError as error:
+        if error_code(error.orig) not in _MISSING:
+            raise
+        return False
+    return True

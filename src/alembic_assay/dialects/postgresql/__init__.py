@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
-from sqlalchemy_utils import create_database
+from sqlalchemy.pool import NullPool, Pool
 
 from alembic_assay.catalog import Snapshot
 from alembic_assay.config import mask
-from alembic_assay.dialects.base import (
-    OWN_MARK,
-    Backend,
-    Lock,
-    connection_url,
-    refuse_to_drop,
-    unreachable,
-)
+from alembic_assay.dialects.base import Backend, connection_url, unreachable
 from alembic_assay.dialects.likeness import Likeness, Objects
+from alembic_assay.dialects.lock import Lock
 from alembic_assay.dialects.postgresql.catalog import read_catalog
+from alembic_assay.dialects.postgresql.databases import PostgreSQLServer
 from alembic_assay.dialects.postgresql.likeness import PostgreSQLLikeness
 from alembic_assay.dialects.postgresql.lock import AdvisoryLock
 from alembic_assay.dialects.postgresql.models import (
@@ -38,6 +32,7 @@ from alembic_assay.dialects.postgresql.sqlstates import (
     sqlstate,
 )
 from alembic_assay.dialects.postgresql.type_changes import type_change_options
+from alembic_assay.dialects.server import Server
 from alembic_assay.exceptions import (
     DatabaseUnreachable,
     ServerUnavailable,
@@ -66,6 +61,9 @@ class PostgreSQL(Backend):
     def ensure_database(self, url: URL) -> None:
         if self.exists(url):
             return
+        # Late: it takes as long to import as all of the rest.
+        from sqlalchemy_utils import create_database
+
         try:
             create_database(self.sync_url(url))
         except DBAPIError as error:
@@ -78,8 +76,8 @@ class PostgreSQL(Backend):
                     help="create it, or give the user the right to: ALTER ROLE … CREATEDB",
                 ) from error
 
-    def make_own_engine(self, url: URL) -> Engine:
-        engine = self.make_engine(url)
+    def make_own_engine(self, url: URL, pool: type[Pool] = NullPool) -> Engine:
+        engine = self.make_engine(url, pool)
         event.listen(engine, "connect", _trade_safety_for_speed)
         return engine
 
@@ -134,11 +132,10 @@ class PostgreSQL(Backend):
         return AdvisoryLock(connection, name)
 
     @contextmanager
-    def serve(self, url: URL, folder: Path | None) -> Iterator[tuple[URL, str]]:
+    def serve(self, url: URL, folder: Path | None) -> Iterator[tuple[Server, str]]:
         if url.host or "host" in url.query:
-            server = url if url.database else url.set(database="postgres")
-            self._require_reachable(server)
-            yield self.sync_url(server), f"the server at {url.host or url.query['host']}"
+            with self._open(url) as server:
+                yield server, f"the server at {url.host or url.query['host']}"
             return
         # Late: the launcher stands on POSIX locks, and connecting needs none of it.
         from alembic_assay.dialects.postgresql.binaries import find_binaries
@@ -152,44 +149,8 @@ class PostgreSQL(Backend):
                 help='pip install "alembic-assay[embedded]", install PostgreSQL, or name a server:'
                 " ASSAY_URL=postgresql://user:password@host/postgres",
             )
-        with running_server(binaries) as server:
-            yield self.sync_url(server), f"a server of its own, {binaries.origin}"
-
-    def create(self, server: URL, name: str) -> URL:
-        url = self.sync_url(server).set(database=name)
-        create_database(url)
-        self._mark(server, name)
-        return url
-
-    def clone(self, source: URL, name: str) -> URL:
-        url, server = source.set(database=name), source.set(database="postgres")
-        # The server refuses to copy a database in use, and an env.py may well keep a connection in
-        # the pool of its engine.
-        self._ask(
-            server,
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = :name",
-            name=source.database,
-        )
-        create_database(url, template=source.database)
-        self._mark(server, name)
-        return url
-
-    def drop(self, url: URL) -> None:
-        server = url.set(database="postgres")
-        known = self._ask(
-            server, "SELECT 1 FROM pg_database WHERE datname = :name", name=url.database
-        )
-        if not known:
-            return
-        mark = self._ask(
-            server,
-            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = :name",
-            name=url.database,
-        )
-        if mark != OWN_MARK:
-            refuse_to_drop(url)
-        # A connection that a test forgot would keep the database, and so leave it behind.
-        self._alter(server, "DROP DATABASE {} WITH (FORCE)", str(url.database))
+        with running_server(binaries) as own, self._open(own) as server:
+            yield server, f"a server of its own, {binaries.origin}"
 
     def session_settings(self, connection: Connection) -> Mapping[str, str]:
         # Alembic's recipe for a schema per tenant sets the search path of env.py's connection.
@@ -252,19 +213,22 @@ class PostgreSQL(Backend):
     def likeness(self, scratch: Connection, models: Objects, migrated: Objects) -> Likeness:
         return PostgreSQLLikeness(scratch, models, migrated)
 
+    @contextmanager
+    def _open(self, url: URL) -> Iterator[Server]:
+        named = url if url.database else url.set(database="postgres")
+        server = PostgreSQLServer(self.sync_url(named))
+        try:
+            server.version  # noqa: B018 - connects
+        except DBAPIError as error:
+            raise unreachable(named, error) from error
+        with closing(server):
+            yield server
+
     def _require_reachable(self, server: URL) -> None:
         try:
             self._ask(server, "SELECT 1")
         except DBAPIError as error:
             raise unreachable(server, error) from error
-
-    def _mark(self, server: URL, name: str) -> None:
-        self._alter(server, f"COMMENT ON DATABASE {{}} IS '{OWN_MARK}'", name)
-
-    def _alter(self, server: URL, statement: str, name: str) -> None:
-        with self._autocommit(server).connect() as connection:
-            quoted = connection.dialect.identifier_preparer.quote(name)
-            connection.exec_driver_sql(statement.format(quoted))
 
     def _ask(self, url: URL, query: str, **values: object) -> object:
         with self._autocommit(url).connect() as connection:

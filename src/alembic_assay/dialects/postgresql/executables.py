@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 from alembic_assay.dialects.postgresql.binaries import Binaries
-from alembic_assay.dialects.postgresql.run_directory import RunDirectory, is_open_to_others
+from alembic_assay.dialects.postgresql.run_directory import RunDirectory
+from alembic_assay.dialects.user_folder import is_open_to_others
 
 
 def ensure_executable(run: RunDirectory, binaries: Binaries) -> Path:

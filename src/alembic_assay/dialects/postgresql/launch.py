@@ -12,7 +12,7 @@ from pathlib import Path
 from alembic_assay.dialects.postgresql import supervisor
 from alembic_assay.dialects.postgresql.handshake import answers
 from alembic_assay.dialects.postgresql.run_directory import PORT, RunDirectory
-from alembic_assay.dialects.postgresql.supervisor import Plan, is_supervised
+from alembic_assay.dialects.postgresql.supervisor import POLL_SECONDS, Plan, is_supervised
 from alembic_assay.exceptions import ServerUnavailable
 
 # Locale C makes ORDER BY the same everywhere; small WAL segments make the copy small.
@@ -26,7 +26,7 @@ INITDB_OPTIONS = (
 )
 
 SETTINGS = {
-    # Nothing here outlives the tests, so nothing needs to outlive a power failure.
+    # What is kept is packed when the server has ended; nothing needs to outlive a power failure.
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
@@ -35,6 +35,9 @@ SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "64MB",
     "max_wal_size": "256MB",
+    # Old segments are removed, not set aside for new ones: they would be kept with the data.
+    "wal_recycle": "off",
+    "wal_init_zero": "off",
     # In the data directory, where it is removed with the rest even after a SIGKILL.
     "dynamic_shared_memory_type": "mmap",
     # A worker that looks into a template makes CREATE DATABASE wait for 100 ms and more.
@@ -43,26 +46,27 @@ SETTINGS = {
     "timezone": "UTC",
 }
 
+LINGER_SECONDS = 300.0
 START_TIMEOUT_SECONDS = 60
-POLL_SECONDS = 0.003
 
 
-def launch_server(run: RunDirectory, generation: Path, *, executables: Path) -> Plan:
+def launch_server(run: RunDirectory, generation: Path, *, executables: Path, linger: float) -> Plan:
     """Have a supervisor start a server in this generation; return when it takes connections.
 
     From the first moment on it is the supervisor that cleans up: when this process is killed or
-    releases the generation's `users.lock`, the supervisor ends what it has started.
+    releases the generation's `users.lock`, the supervisor ends, `linger` seconds later, what it
+    has started.
 
     Raises ServerUnavailable, with the end of the server's log, where it does not come up.
     """
-    plan = make_plan(run, generation, executables=executables)
+    plan = make_plan(run, generation, executables=executables, linger=linger)
     (generation / "server.json").write_text(json.dumps(plan))
     launch_supervisor(run, generation)
     wait_until_ready(run, generation, plan)
     return plan
 
 
-def make_plan(run: RunDirectory, generation: Path, *, executables: Path) -> Plan:
+def make_plan(run: RunDirectory, generation: Path, *, executables: Path, linger: float) -> Plan:
     data = run.data_directory(generation)
     sockets = run.socket_directory(generation)
     # A list in which a comma separates and quotes protect.
@@ -72,9 +76,11 @@ def make_plan(run: RunDirectory, generation: Path, *, executables: Path) -> Plan
     return Plan(
         command=[f"{executables}/postgres", "-D", os.fspath(data), "-p", str(PORT), *options],
         initdb=[f"{executables}/initdb", *INITDB_OPTIONS, "-D", os.fspath(data)],
-        template=os.fspath(run.path / "template.tar"),
+        archive=os.fspath(run.archive),
         data=os.fspath(data),
         socket=os.fspath(sockets),
+        port=PORT,
+        linger=linger,
         uid=run.account.uid,
         gid=run.account.gid,
     )

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pwd
-import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from alembic_assay.dialects.postgresql.binaries import Binaries
-from alembic_assay.exceptions import ServerUnavailable
+from alembic_assay.dialects.user_folder import ensure_own_directory, user_folder
 
 # The port only names the socket file. An unusual one, so that a client which drops the socket
 # folder from the URL meets nobody instead of the machine's own server.
@@ -62,13 +59,19 @@ class RunDirectory:
     def log(self) -> Path:
         return self.path / "server.log"
 
+    @property
+    def archive(self) -> Path:
+        """The data directory that the last server has left and the next one starts from."""
+        return self.path / "data.tar"
+
     def data_directory(self, generation: Path) -> Path:
         """Return where the data of a generation belongs: in memory where there is room."""
         try:
             memory = os.statvfs(SHARED_MEMORY)
         except OSError:
             return generation / "data"
-        has_room = memory.f_bavail * memory.f_frsize >= SHARED_MEMORY_NEEDED_BYTES
+        kept = self.archive.stat().st_size if self.archive.exists() else 0
+        has_room = memory.f_bavail * memory.f_frsize >= SHARED_MEMORY_NEEDED_BYTES + kept
         if has_room and os.access(SHARED_MEMORY, os.W_OK | os.X_OK):
             return SHARED_MEMORY / f"alembic-assay-{os.geteuid()}-{generation.name}"
         return generation / "data"
@@ -90,10 +93,8 @@ def ensure_run_directory(binaries: Binaries, recipe: tuple[str, ...]) -> RunDire
     Raises ServerUnavailable where something that is not ours stands in its place.
     """
     account = server_account()
-    base = base_directory(account)
-    ensure_own_directory(base, account.directory_mode)
     key = hashlib.sha256("\0".join([str(binaries.directory), *recipe]).encode()).hexdigest()
-    path = base / f"{binaries.version}-{key[:8]}"
+    path = user_folder() / f"{binaries.version}-{key[:8]}"
     ensure_own_directory(path, account.directory_mode)
     return RunDirectory(path, account)
 
@@ -103,61 +104,13 @@ def socket_path(directory: Path) -> Path:
     return directory / f".s.PGSQL.{PORT}"
 
 
-def is_open_to_others(path: Path) -> bool:
-    """Tell whether any other account may pass through this folder, or execute this file."""
-    resolved = path.resolve()
-    return all(step.stat().st_mode & stat.S_IXOTH for step in (resolved, *resolved.parents))
-
-
 def server_account() -> Account:
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
+    import pwd
+
     try:
         nobody = pwd.getpwnam("nobody")
     except KeyError:
         return Account(65534, 65534)
     return Account(nobody.pw_uid, nobody.pw_gid)
-
-
-def base_directory(account: Account) -> Path:
-    temporary = Path(tempfile.gettempdir())
-    if account.is_other:
-        # $XDG_RUNTIME_DIR is closed to the other account by definition, TMPDIR may be.
-        usable = temporary if is_open_to_others(temporary) else Path("/tmp")
-        return usable / f"alembic-assay-{os.geteuid()}"
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if os.path.isabs(runtime) and is_ours(Path(runtime)):
-        return Path(runtime) / "alembic-assay"
-    return temporary / f"alembic-assay-{os.geteuid()}"
-
-
-def is_ours(directory: Path) -> bool:
-    try:
-        owner = directory.stat().st_uid
-    except OSError:
-        return False
-    return owner == os.geteuid() and os.access(directory, os.W_OK | os.X_OK)
-
-
-def ensure_own_directory(path: Path, mode: int) -> None:
-    try:
-        path.mkdir(mode)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise ServerUnavailable(
-            f"the folder {path} cannot be made: {error.strerror}",
-            effect="there is no place for the files of a throw-away PostgreSQL server",
-            help="set TMPDIR to a folder that you can write to",
-        ) from error
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a folder"
-        raise ServerUnavailable(
-            f"{path} is {kind} that belongs to uid {found.st_uid}; "
-            f"a folder of uid {os.geteuid()} was expected",
-            effect="a server whose files lie there could be read or replaced by another user",
-            help="remove it, or set TMPDIR to a folder of your own",
-        )
-    if stat.S_IMODE(found.st_mode) != mode:
-        path.chmod(mode)

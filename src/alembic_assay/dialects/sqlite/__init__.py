@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
-from urllib.parse import unquote, urlsplit
 
-from filelock import FileLock, Timeout
 from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, Pool
 
 from alembic_assay.catalog import Snapshot
 from alembic_assay.config import mask
-from alembic_assay.dialects.base import IMMEDIATE, Backend, Lock, refuse_to_drop
+from alembic_assay.dialects.base import IMMEDIATE, Backend
 from alembic_assay.dialects.likeness import Likeness, Objects
+from alembic_assay.dialects.lock import Lock
+from alembic_assay.dialects.server import Server
 from alembic_assay.dialects.sqlite.catalog import read_catalog
+from alembic_assay.dialects.sqlite.databases import SQLiteFolder
+from alembic_assay.dialects.sqlite.files import database_path, lock_path, require_database
 from alembic_assay.dialects.sqlite.likeness import SQLiteLikeness
+from alembic_assay.dialects.sqlite.lock import DiskLock
 from alembic_assay.dialects.sqlite.names import fold
-from alembic_assay.exceptions import (
-    DatabaseUnreachable,
-    LockUnavailable,
-    NotADatabase,
-    UsageError,
-)
-
-OWN_MARK = 0x41535359
-"""``PRAGMA application_id`` of the toolkit's own databases; it travels with the copies."""
+from alembic_assay.dialects.user_folder import ensure_own_directory, user_folder
+from alembic_assay.exceptions import DatabaseUnreachable, UsageError
 
 
 class SQLite(Backend):
@@ -44,7 +37,7 @@ class SQLite(Backend):
     context_options: ClassVar[Mapping[str, Any]] = {"transactional_ddl": True}
     has_alter_constraint = False
 
-    def make_engine(self, url: URL) -> Engine:
+    def make_engine(self, url: URL, pool: type[Pool] = NullPool) -> Engine:
         """Return an engine whose transactions are real: ``BEGIN IMMEDIATE``, DDL included.
 
         By default the driver commits before DDL, so that a migration which fails half-way leaves
@@ -52,14 +45,14 @@ class SQLite(Backend):
         https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#pysqlite-serializable
         """
         engine = create_engine(
-            self.sync_url(url), poolclass=NullPool, connect_args={"check_same_thread": False}
+            self.sync_url(url), poolclass=pool, connect_args={"check_same_thread": False}
         )
         event.listen(engine, "connect", _leave_transactions_to_us)
         event.listen(engine, "begin", _begin)
         return engine
 
-    def make_own_engine(self, url: URL) -> Engine:
-        engine = self.make_engine(url)
+    def make_own_engine(self, url: URL, pool: type[Pool] = NullPool) -> Engine:
+        engine = self.make_engine(url, pool)
         event.listen(engine, "connect", _trade_safety_for_speed)
         return engine
 
@@ -100,13 +93,13 @@ class SQLite(Backend):
                 help=f"create the folder first: mkdir -p {path.parent}",
             )
         if path.exists():
-            _require_database(path)
+            require_database(path)
 
     def exists(self, url: URL) -> bool:
         path = database_path(url)
         if path is None or not path.exists():
             return False
-        _require_database(path)
+        require_database(path)
         return True
 
     def has_tables(self, connection: Connection, *, except_for: tuple[str | None, str]) -> bool:
@@ -134,39 +127,17 @@ class SQLite(Backend):
     def make_lock(self, connection: Connection, name: str) -> Lock:
         path = database_path(connection.engine.url)
         assert path is not None, "a database in memory has no other users to lock out"
-        return _FileLock(_lock_path(path))
+        return DiskLock(lock_path(path))
 
     @contextmanager
-    def serve(self, url: URL, folder: Path | None) -> Iterator[tuple[URL, str]]:
-        if folder is not None:
-            yield URL.create("sqlite+pysqlite", database=str(folder)), f"files in {folder}"
-            return
-        with TemporaryDirectory(prefix="alembic-assay-", ignore_cleanup_errors=True) as temporary:
-            yield URL.create("sqlite+pysqlite", database=temporary), "files in a temporary folder"
-
-    def create(self, server: URL, name: str) -> URL:
-        path = Path(server.database or "") / f"{name}.db"
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            connection.execute(f"PRAGMA application_id = {OWN_MARK}")
-        return server.set(database=str(path))
-
-    def clone(self, source: URL, name: str) -> URL:
-        path = database_path(source)
-        assert path is not None, "only a file can be copied"
-        copied = path.with_name(f"{name}.db")
-        shutil.copyfile(path, copied)
-        return source.set(database=str(copied))
-
-    def drop(self, url: URL) -> None:
-        path = database_path(url)
-        if path is None or not self.exists(url):
-            return
-        with closing(sqlite3.connect(path)) as connection:
-            (mark,) = connection.execute("PRAGMA application_id").fetchone()
-        if mark != OWN_MARK:
-            refuse_to_drop(url)
-        for left in (path, _lock_path(path), *path.parent.glob(f"{path.name}-*")):
-            left.unlink(missing_ok=True)
+    def serve(self, url: URL, folder: Path | None) -> Iterator[tuple[Server, str]]:
+        if folder is None:
+            folder, origin = user_folder() / "sqlite", "files in a temporary folder"
+            ensure_own_directory(folder, 0o700)
+        else:
+            origin = f"files in {folder}"
+        with closing(SQLiteFolder(folder)) as server:
+            yield server, origin
 
     def run_script(self, connection: Connection, sql: str) -> None:
         # The driver's execute() takes one statement.
@@ -203,56 +174,6 @@ class SQLite(Backend):
 BACKEND = SQLite()
 
 
-def database_path(url: URL) -> Path | None:
-    """Return the file of a URL, symbolic links resolved; ``None`` for a database in memory."""
-    name = url.database or ""
-    if name.startswith("file:"):
-        parts = urlsplit(name)
-        if "mode=memory" in parts.query or url.query.get("mode") == "memory":
-            return None
-        name = unquote(parts.path)
-    if name in ("", ":memory:"):
-        return None
-    return Path(name).resolve()
-
-
-def _lock_path(path: Path) -> Path:
-    return path.with_name(path.name + ".migrate.lock")
-
-
-class _FileLock(Lock):
-    """A lock of the operating system on a file beside the database, which is never deleted.
-
-    Never on the database file: to close that would drop SQLite's own locks on it.
-    https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.description = f"file lock {path}"
-        # A marker file, to which filelock would fall back, outlives a crash of its owner.
-        self._lock = FileLock(path, timeout=0, thread_local=False, fallback_to_soft=False)
-
-    def try_acquire(self) -> bool:
-        try:
-            self._lock.acquire()
-        except Timeout:
-            return False
-        except (OSError, NotImplementedError) as error:
-            raise LockUnavailable(
-                f"the {self.description} cannot be taken: {type(error).__name__}: {error}",
-                effect="Without it two processes could migrate at once; nothing was changed.",
-                help="let this user write in the folder of the database, on a file system with"
-                " file locks.",
-            ) from error
-        return True
-
-    def is_held(self) -> bool:
-        return self._lock.is_locked
-
-    def release(self) -> None:
-        self._lock.release()
-
-
 def _leave_transactions_to_us(connection: Any, record: Any) -> None:
     connection.isolation_level = None
 
@@ -267,22 +188,3 @@ def _begin(connection: Connection) -> None:
     # Inside Alembic's autocommit_block() there is to be no transaction: VACUUM, PRAGMA.
     if options.get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(IMMEDIATE) else "BEGIN")
-
-
-def _require_database(path: Path) -> None:
-    """Let SQLite itself say whether the file is one of its own; an empty file is."""
-    try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-            connection.execute("PRAGMA schema_version").fetchone()
-    except sqlite3.OperationalError as error:
-        raise DatabaseUnreachable(
-            f"{path} cannot be opened: {error}",
-            effect="It was not touched.",
-            help="see that it is a file that this user may read, and that nobody else locks it.",
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise NotADatabase(
-            f"{path} is not an SQLite database: {error}",
-            effect="It is something else, or damaged; it was not touched.",
-            help="correct the path in the URL, or restore the file from a backup.",
-        ) from error

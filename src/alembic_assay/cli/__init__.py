@@ -1,4 +1,4 @@
-"""The command line: ``alembic-assay check | drift | apply``."""
+"""The command line: ``alembic-assay check | drift | apply | databases``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from alembic_assay.checks import CHECKS, USUAL, create_all, distinct, drift, run
 from alembic_assay.checks import Progress as Report
 from alembic_assay.checks.database import check_database
 from alembic_assay.checks.drift import check_drift
+from alembic_assay.cli.databases import list_databases, print_url, prune_databases
 from alembic_assay.config import make_config, mask, parse_url
 from alembic_assay.dialects import get_backend
 from alembic_assay.exceptions import AssayError
@@ -90,6 +91,18 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument(
         "--lock-timeout", type=float, default=300.0, metavar="SECONDS", help="default: 300"
     )
+    databases = _add_databases(commands)
+    for command in (check, compare, *databases):
+        command.add_argument(
+            "--allow-host",
+            metavar="HOST",
+            action="append",
+            default=[],
+            help="another machine than this one, on which databases may be made and dropped; may"
+            " be given several times (also: ASSAY_ALLOW_HOST)",
+        )
+    for command in databases:
+        command.add_argument("-c", "--config", metavar="FILE", help="alembic.ini or pyproject.toml")
     for command in (check, compare, apply):
         alembic = command.add_argument_group("options of Alembic")
         alembic.add_argument("-c", "--config", metavar="FILE", help="alembic.ini or pyproject.toml")
@@ -100,6 +113,33 @@ def _parser() -> argparse.ArgumentParser:
             "-x", metavar="KEY=VALUE", action="append", default=[], help="argument for env.py"
         )
     return parser
+
+
+def _add_databases(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+) -> list[argparse.ArgumentParser]:
+    parser = commands.add_parser("databases", help="list, drop and name what the toolkit has made")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+
+    list_ = actions.add_parser("list", help="print what is there, and what it is")
+    list_.set_defaults(command=list_databases)
+    prune = actions.add_parser(
+        "prune", help="drop what killed processes left behind, surplus and old templates"
+    )
+    prune.set_defaults(command=prune_databases)
+    prune.add_argument(
+        "--all", action="store_true", help="and all that was kept: only what is in use stays"
+    )
+    url = actions.add_parser("url", help="print the URL of a database, with its password")
+    url.set_defaults(command=print_url)
+    url.add_argument("database", metavar="NAME", help="as it is listed")
+    for action in (list_, prune, url):
+        action.add_argument(
+            "--url",
+            help="the server, or its kind: sqlite://, postgresql://; default: ASSAY_URL, then the"
+            " project's dialect",
+        )
+    return [list_, prune, url]
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -142,6 +182,7 @@ def _open_project(
         x_arguments=options.x,
         metadata=options.metadata,
         backend=backend,
+        allowed_hosts=options.allow_host,
     )
 
 

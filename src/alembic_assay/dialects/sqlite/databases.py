@@ -1,0 +1,203 @@
+"""Databases of our own as files in a folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from sqlalchemy import URL
+
+from alembic_assay.dialects.lock import Lock
+from alembic_assay.dialects.server import (
+    OWN_NAME,
+    Note,
+    OwnDatabase,
+    Server,
+    cannot_make,
+    refuse_to_drop,
+)
+from alembic_assay.dialects.sqlite.files import database_path, require_database
+from alembic_assay.dialects.sqlite.lock import DiskLock
+
+BIRTHMARK = 0x41535359
+"""``PRAGMA application_id`` of the toolkit's own databases; it travels with the copies."""
+
+_UNFINISHED, _NOTE = "-unfinished", ".note"
+
+_ENDINGS = (
+    "-journal",
+    "-wal",
+    "-shm",
+    ".migrate.lock",
+    _UNFINISHED,
+    _NOTE,
+    _NOTE + _UNFINISHED,
+    "",
+)
+"""Of all files of a database, itself the last."""
+
+
+class SQLiteFolder(Server):
+    """A folder; beside each database lies what is noted on it, and for each owner a file to lock.
+
+    A file takes its name only when it is whole, so that each one with that name has the mark.
+    """
+
+    copies_ahead = False
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(URL.create("sqlite+pysqlite", database=str(folder)))
+        self.folder = folder
+        self._alive = _owner_lock(folder, self.owner)
+        try:
+            self._alive.acquire()
+        except OSError as error:
+            raise self._failure(error) from error
+
+    @property
+    def version(self) -> str:
+        return sqlite3.sqlite_version
+
+    def create(self, name: str) -> URL:
+        with self._finished(name) as unfinished, closing(_open(unfinished)) as connection:
+            connection.execute(f"PRAGMA application_id = {BIRTHMARK}")
+        return self._url(name)
+
+    def clone(self, source: URL, name: str) -> URL:
+        with self._finished(name) as unfinished:
+            _copy(_path(source), unfinished)
+        return self._url(name)
+
+    def drop(self, url: URL) -> None:
+        path = _path(url)
+        if path.exists():
+            if require_database(path) != BIRTHMARK:
+                refuse_to_drop(url)
+        elif not OWN_NAME.fullmatch(path.stem):
+            return
+        for ending in _ENDINGS:
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+
+    def seal(self, url: URL, note: Note) -> None:
+        _path(url).chmod(0o400)
+        self.annotate(url, note)
+
+    def annotate(self, url: URL, note: Note) -> None:
+        path = _note_path(_path(url))
+        unfinished = path.with_name(path.name + _UNFINISHED)
+        unfinished.write_text(str(note), encoding="utf-8")
+        unfinished.replace(path)
+
+    def set_aside(self, url: URL, template: URL, name: str) -> URL:
+        # In place, by SQLite itself: whoever has the file open goes on with what is in it now.
+        with closing(_open(_path(url))) as database:
+            with self._finished(name) as unfinished, closing(_open(unfinished)) as kept:
+                database.backup(kept)
+            with closing(_open(_path(template))) as pristine:
+                pristine.backup(database)
+        return self._url(name)
+
+    def own_databases(self) -> list[OwnDatabase]:
+        names = {file.name.partition(".")[0] for file in self.folder.glob("assay_*.db*")}
+        return [
+            OwnDatabase(self._url(name), parts[1], self._note(name))
+            for name in sorted(names)
+            if (parts := OWN_NAME.fullmatch(name))
+        ]
+
+    def living(self, owners: Collection[str]) -> set[str]:
+        return {owner for owner in owners if _is_alive(self.folder, owner)}
+
+    def forget(self, owner: str) -> None:
+        _owner_path(self.folder, owner).unlink(missing_ok=True)
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[Lock]:
+        yield DiskLock(self.folder / f"{sha256(name.encode()).hexdigest()[:16]}.lock")
+
+    def close(self) -> None:
+        self._alive.release()
+        self.forget(self.owner)
+
+    def _url(self, name: str) -> URL:
+        return self.url.set(database=str(self.folder / f"{name}.db"))
+
+    def _note(self, name: str) -> Note | None:
+        path = _note_path(self.folder / f"{name}.db")
+        return Note.parse(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    @contextmanager
+    def _finished(self, name: str) -> Iterator[Path]:
+        """Yield a path to be filled, and give it the name of the database when it is."""
+        path = self.folder / f"{name}.db"
+        unfinished = path.with_name(path.name + _UNFINISHED)
+        try:
+            yield unfinished
+            unfinished.replace(path)
+        except BaseException as error:
+            unfinished.unlink(missing_ok=True)
+            if isinstance(error, (OSError, sqlite3.OperationalError)):
+                raise self._failure(error) from error
+            raise
+
+    def _failure(self, error: Exception) -> Exception:
+        return cannot_make(
+            self.url, error, f"let this user write in {self.folder}, and make room on its disk."
+        )
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA synchronous = OFF")
+    return connection
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, by reference where the file system can."""
+    if hasattr(os, "copy_file_range"):
+        try:
+            with source.open("rb") as old, target.open("xb") as new:
+                left = os.fstat(old.fileno()).st_size
+                while left > 0:
+                    left -= os.copy_file_range(old.fileno(), new.fileno(), left) or left
+            return
+        except OSError:
+            target.unlink(missing_ok=True)  # not on these file systems; or the disk is full
+    shutil.copyfile(source, target)
+
+
+def _path(url: URL) -> Path:
+    path = database_path(url)
+    assert path is not None, "a database of our own is a file"
+    return path
+
+
+def _note_path(path: Path) -> Path:
+    return path.with_name(path.name + _NOTE)
+
+
+def _owner_path(folder: Path, owner: str) -> Path:
+    return folder / f"assay_{owner}.alive"
+
+
+def _owner_lock(folder: Path, owner: str) -> FileLock:
+    path = _owner_path(folder, owner)
+    return FileLock(path, timeout=0, thread_local=False, fallback_to_soft=False)
+
+
+def _is_alive(folder: Path, owner: str) -> bool:
+    if not _owner_path(folder, owner).exists():
+        return False
+    lock = _owner_lock(folder, owner)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    lock.release()
+    return False
