@@ -263,14 +263,14 @@ def use_template(
         assert template.ensure() == []
         pool = Pool(databases, template.clone)
         written, untouched = pool.take(), pool.take()
-        ask(written, "INSERT INTO users (id) VALUES (1)")
-        found = tables(untouched)
+        ask(written.url, "INSERT INTO users (id) VALUES (1)")
+        found = tables(untouched.url)
         for taken in (written, untouched):
             pool.give_back(taken)
         worker = template.clone()
         databases.set_aside(worker, template.url, "a test")
         databases.drop(worker)
-        databases.keep(pool.take(), "another test")
+        databases.keep(pool.take().url, "another test")
         pool.close()
     return {"steps": steps.done, "tables": sorted(found)}
 

@@ -1,4 +1,4 @@
-"""Databases made ahead, in a thread, while tests run."""
+"""Databases made ahead, in threads, while tests run."""
 
 from __future__ import annotations
 
@@ -6,66 +6,71 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
+from sqlalchemy.pool import QueuePool
 
 from alembic_assay.databases import Databases
 
-READY, MOST_RETURNED = 2, 4
-"""How many are made ahead; how many may wait to be dropped before that goes on."""
+READY, THREADS = 2, 2
+"""How many are made ahead; how many threads do that, and drop what comes back."""
 
 
 class Pool:
-    """Hands out databases, each a copy that ``clone`` makes, and takes them back.
+    """Hands out databases, each a copy that ``clone`` makes, as engines on them; takes them back.
 
-    From the first one on, the next ones are made in the background. One that comes back is dropped
-    there, or handed out again if nothing was written in it. Where a copy takes no time, as that of
-    a file, it is made when it is asked for.
+    From the first one on, the next ones are made in the background, connected already. One that
+    comes back is dropped there, or handed out again if nothing was written in it. Where a copy
+    takes no time, as that of a file, it is made when it is asked for.
     """
 
     def __init__(self, databases: Databases, clone: Callable[[], URL]) -> None:
         self._databases = databases
         self._clone = clone
         self._changed = threading.Condition()
-        self._ready: deque[URL] = deque()
+        self._ready: deque[Engine] = deque()
+        self._making = 0
         self._returned: deque[URL] = deque()
         self._failure: BaseException | None = None
         self._is_closed = False
+        self._is_begun = False
         self._pristine: object | None = None
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
-    def take(self) -> URL:
-        """Return a database that is like the template. Raises what ``clone`` raises."""
+    def take(self) -> Engine:
+        """Return an engine on a database that is like the template. Raises what ``clone`` does."""
         if not self._databases.server.copies_ahead:
-            return self._clone()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="alembic-assay", daemon=True)
-            self._thread.start()
+            return self._engine(self._clone())
+        while len(self._threads) < THREADS:
+            thread = threading.Thread(target=self._work, name="alembic-assay", daemon=True)
+            self._threads.append(thread)
+            thread.start()
         with self._changed:
             self._changed.wait_for(lambda: self._ready or self._failure)
+            self._changed.notify_all()
             if self._failure is not None:
                 failure, self._failure = self._failure, None
-                self._changed.notify_all()
                 raise failure
-            url = self._ready.popleft()
-            self._changed.notify_all()
-            return url
+            return self._ready.popleft()
 
-    def give_back(self, url: URL) -> None:
+    def give_back(self, engine: Engine) -> None:
         """Take back a database to which nobody should be connected any more."""
+        engine.dispose()
         if not self._databases.server.copies_ahead:
-            self._databases.drop(url)
+            self._databases.drop(engine.url)
             return
         with self._changed:
-            self._returned.append(url)
+            self._returned.append(engine.url)
             self._changed.notify_all()
 
     def close(self) -> None:
-        """End the thread. The databases stay with ``databases``, which drops them."""
+        """End the threads. The databases stay with ``databases``, which drops them."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join()
+        for thread in self._threads:
+            thread.join()
+        for engine in self._ready:
+            engine.dispose()
 
     def _work(self) -> None:
         while True:
@@ -73,28 +78,44 @@ class Pool:
                 self._changed.wait_for(self._has_work)
                 if self._is_closed:
                     return
-                lacks = len(self._ready) < READY and len(self._returned) < MOST_RETURNED
-                returned = None if lacks else self._returned.popleft()
+                # First, so that they never become many, and none is made where one can be reused.
+                returned = self._returned.popleft() if self._returned else None
+                self._making += 1
+            engine, failure = None, None
             try:
-                url = self._made() if returned is None else self._reused(returned)
+                engine = self._next(returned)
             except BaseException as error:
-                with self._changed:
-                    self._failure = error
-                    self._changed.notify_all()
-                    self._changed.wait_for(lambda: self._failure is None or self._is_closed)
-                continue
-            if url is not None:
-                with self._changed:
-                    self._ready.append(url)
-                    self._changed.notify_all()
+                failure = error
+            with self._changed:
+                self._making -= 1
+                self._failure = self._failure or failure
+                if engine is not None:
+                    self._ready.append(engine)
+                self._changed.notify_all()
 
     def _has_work(self) -> bool:
-        return self._is_closed or bool(self._returned) or len(self._ready) < READY
+        if self._is_closed:
+            return True
+        lacks = len(self._ready) + self._making < READY
+        return self._failure is None and (lacks or bool(self._returned))
+
+    def _next(self, returned: URL | None) -> Engine | None:
+        """Return an engine on the database that came back, or on a new one; none if it had to go.
+
+        It is connected, as the first connection takes longest.
+        """
+        url = self._made() if returned is None else self._reused(returned)
+        if url is None:
+            return None
+        engine = self._engine(url)
+        with engine.connect():
+            return engine
 
     def _made(self) -> URL:
         url = self._clone()
-        if self._pristine is None and self._ready:
+        if self._is_begun and self._pristine is None:
             self._pristine = self._databases.server.content(url)
+        self._is_begun = True  # and the first one is waited for
         return url
 
     def _reused(self, url: URL) -> URL | None:
@@ -103,3 +124,6 @@ class Pool:
             return url
         self._databases.drop(url)
         return None
+
+    def _engine(self, url: URL) -> Engine:
+        return self._databases.backend.make_own_engine(url, QueuePool)

@@ -1,4 +1,4 @@
-"""A session on a database server, from which databases of our own are made there."""
+"""Sessions on a database server, from which databases of our own are made there."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from sqlalchemy.pool import NullPool, QueuePool
 from alembic_assay.dialects.lock import Lock
 from alembic_assay.dialects.server import Server
 
+SESSIONS = 3
+"""At most: a test's own thread, and those that make databases ahead."""
+
 _LONGEST_STATEMENT_SECONDS = 600
 
 
 class ServerSession(Server):
-    """One session for all that is asked of a server; threads take turns.
+    """What is asked of a server is asked in one session, or in as many as there are threads.
 
-    The lock by which the owner shows that it lives is taken in it, again where it had to be opened
-    anew.
+    The lock by which the owner shows that it lives is taken in each, and so again where one had to
+    be opened anew.
     """
 
     def __init__(self, url: URL, connect_args: Mapping[str, Any]) -> None:
@@ -30,7 +33,7 @@ class ServerSession(Server):
             url,
             isolation_level="AUTOCOMMIT",
             poolclass=QueuePool,
-            pool_size=1,
+            pool_size=SESSIONS,
             max_overflow=0,
             pool_timeout=_LONGEST_STATEMENT_SECONDS,
             pool_reset_on_return=None,

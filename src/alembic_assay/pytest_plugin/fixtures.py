@@ -186,7 +186,7 @@ def db_session(request: pytest.FixtureRequest, db_connection: Connection) -> Ite
 
 @pytest.fixture(scope="session")
 def assay_pool(assay_project: Project, assay_template: Template) -> Iterator[Pool]:
-    """Copies of the template that are made ahead, for fresh_database."""
+    """Copies of the template that are made ahead, for fresh_engine."""
     from alembic_assay.pool import Pool
 
     pool = Pool(assay_project.databases, assay_template.clone)
@@ -195,28 +195,26 @@ def assay_pool(assay_project: Project, assay_template: Template) -> Iterator[Poo
 
 
 @pytest.fixture
-def fresh_database(
+def fresh_engine(
     request: pytest.FixtureRequest, assay_project: Project, assay_pool: Pool
-) -> Iterator[sqlalchemy.URL]:
-    """The URL of a migrated database of this test's own, in which commits are real."""
+) -> Iterator[Engine]:
+    """An Engine on a migrated database of this test's own, in which commits are real."""
     with _errors_as_text():
-        url = assay_pool.take()
-    yield url
+        engine = assay_pool.take()
+    yield engine
     if is_to_keep(request):
-        assay_project.databases.keep(url, request.node.nodeid)
-        report_kept(request, url)
+        engine.dispose()
+        assay_project.databases.keep(engine.url, request.node.nodeid)
+        report_kept(request, engine.url)
     else:
-        assay_pool.give_back(url)
+        assay_pool.give_back(engine)
 
 
 @pytest.fixture
-def fresh_engine(assay_project: Project, fresh_database: sqlalchemy.URL) -> Iterator[Engine]:
-    """An Engine on fresh_database."""
-    from sqlalchemy.pool import QueuePool
-
-    engine = assay_project.databases.backend.make_own_engine(fresh_database, QueuePool)
-    yield engine
-    engine.dispose()
+def fresh_database(fresh_engine: Engine) -> sqlalchemy.URL:
+    """The URL of a migrated database of this test's own; nobody is connected to it."""
+    fresh_engine.dispose()
+    return fresh_engine.url
 
 
 @contextmanager

@@ -113,22 +113,15 @@ class PostgreSQLServer(ServerSession):
         if int(self._setting("server_version_num")) < 150_000:
             return None
         name = str(url.database)
-        dialect = self._engine.dialect
-        arguments, keywords = dialect.create_connect_args(url)
-        with (
-            closing(dialect.connect(*arguments, **keywords)) as connection,
-            closing(connection.cursor()) as cursor,
-        ):
-            # What they have given out is neither counted nor undone.
-            cursor.execute("SELECT schemaname, sequencename, last_value FROM pg_sequences")
-            sequences = sorted(cursor.fetchall(), key=str)
         self._disconnect_all(name, patience=_MAY_LEAVE_SECONDS)
         written = self._ask(
             "SELECT tup_inserted, tup_updated, tup_deleted FROM pg_stat_database"
             " WHERE datname = :name",
             name=name,
         )
-        return sequences, written, self._settings_of(name)
+        if any(written[0]):
+            return written  # as no untouched one has it
+        return self._sequences(url), self._settings_of(name)
 
     def own_databases(self) -> list[OwnDatabase]:
         found = self._ask(
@@ -148,6 +141,17 @@ class PostgreSQLServer(ServerSession):
             f" WHERE locktype = 'advisory' AND classid = {OWNERS} AND objsubid = 2"
         )
         return {f"{number:08x}" for (number,) in found} & set(owners)
+
+    def _sequences(self, url: URL) -> object:
+        """Return what the sequences have given out: that is neither counted nor undone."""
+        dialect = self._engine.dialect
+        arguments, keywords = dialect.create_connect_args(url)
+        with (
+            closing(dialect.connect(*arguments, **keywords)) as connection,
+            closing(connection.cursor()) as cursor,
+        ):
+            cursor.execute("SELECT schemaname, sequencename, last_value FROM pg_sequences")
+            return sorted(cursor.fetchall(), key=str)
 
     def _create(self, name: str, clauses: str) -> URL:
         try:
@@ -200,7 +204,7 @@ class PostgreSQLServer(ServerSession):
         number = int(self.owner, 16)
         signed = number - (1 << 32) if number >= 1 << 31 else number
         with closing(connection.cursor()) as cursor:
-            cursor.execute(f"SELECT pg_advisory_lock({OWNERS}, {signed})")
+            cursor.execute(f"SELECT pg_advisory_lock_shared({OWNERS}, {signed})")
             cursor.execute(
                 "SELECT set_config(name, '0', false) FROM pg_settings"
                 " WHERE name IN ('idle_session_timeout', 'statement_timeout', 'lock_timeout')"
