@@ -124,9 +124,10 @@ class PostgreSQLServer(ServerSession):
         return self._sequences(url), self._settings_of(name)
 
     def own_databases(self) -> list[OwnDatabase]:
+        # Those of other users can be neither dropped nor, with tables of theirs, be used.
         found = self._ask(
             "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database"
-            f" WHERE datconnlimit = {BIRTHMARK} ORDER BY datname"
+            f" WHERE datconnlimit = {BIRTHMARK} AND pg_has_role(datdba, 'USAGE') ORDER BY datname"
         )
         return [
             OwnDatabase(self.url.set(database=name), parts[1], _note(comment))
