@@ -17,9 +17,9 @@ import pytest
 from sqlalchemy import URL
 from tests.places import Place, own_place
 
-from alembic_assay.config import parse_url
 from alembic_assay.databases import Databases, open_databases
 from alembic_assay.exceptions import DatabaseUnreachable
+from alembic_assay.urls import parse_url
 
 pytest_plugins = ["pytester"]
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alembic_assay.cli.databases import name_of
-from alembic_assay.config import parse_url
 from alembic_assay.databases import Databases, open_databases
 from alembic_assay.dialects import OwnDatabase, Server
+from alembic_assay.urls import parse_url
 
 USERS = {
     "postgresql": (

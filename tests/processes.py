@@ -48,7 +48,7 @@ _FORKS.set_forkserver_preload(
         "alembic_assay.checks.upgrade",
         "alembic_assay.migrate",
         "alembic_assay.pool",
-        "alembic_assay.templates",
+        "alembic_assay.template_builder",
     ]
 )
 
@@ -253,14 +253,16 @@ def use_template(
     from alembic_assay.pool import Pool
     from alembic_assay.project import Project
     from alembic_assay.settings import Settings
-    from alembic_assay.templates import Template
+    from alembic_assay.template import Template
+    from alembic_assay.template_builder import TemplateBuilder
 
     steps = _Steps(kill_at)
     with open_databases(make_url(url), folder=Path(folder) if folder else None) as databases:
         config_for = functools.partial(make_config, config_file=ini)
         project = Project(config_for, databases, Settings(folder=Path(ini).parent))
-        template = Template(project, upgrade_database, folder=Path(run))
-        assert template.ensure() == []
+        builder = TemplateBuilder(project, upgrade_database, folder=Path(run))
+        assert builder.ensure() == []
+        template = Template(databases, lambda: builder.url)
         pool = Pool(databases, template.clone)
         written, untouched = pool.take(), pool.take()
         ask(written.url, "INSERT INTO users (id) VALUES (1)")

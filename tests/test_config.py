@@ -9,18 +9,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, make_url
 
-from alembic_assay.config import (
-    bind_config,
-    configured_url,
-    find_config_file,
-    load_config,
-    make_config,
-    mask,
-    parse_url,
-    read_toml,
-)
+from alembic_assay.config import bind_config, configured_url, load_config, make_config
+from alembic_assay.config_files import find_config_file, read_toml
 from alembic_assay.exceptions import AssayError, ConfigError, UsageError
 from alembic_assay.history import RevisionGraph
+from alembic_assay.urls import mask, parse_url
 
 URL_TEXT = "postgresql+psycopg://app:secret@db.example/shop"
 

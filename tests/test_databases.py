@@ -10,7 +10,6 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy_utils import create_database, drop_database
 from tests.processes import ask, tables
 
-from alembic_assay.config import parse_url
 from alembic_assay.databases import Databases, open_databases
 from alembic_assay.dialects import Note, get_backend
 from alembic_assay.dialects.postgresql.databases import BIRTHMARK
@@ -20,6 +19,7 @@ from alembic_assay.exceptions import (
     UnsupportedDatabase,
     UsageError,
 )
+from alembic_assay.urls import parse_url
 
 
 def exists(url: URL) -> bool:

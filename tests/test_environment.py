@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 from tests.states import with_transactional_ddl
 
 from alembic_assay import exceptions
-from alembic_assay.config import make_config, parse_url
+from alembic_assay.config import make_config
 from alembic_assay.dialects import get_backend
 from alembic_assay.environment import Environment
 from alembic_assay.exceptions import (
@@ -24,6 +24,7 @@ from alembic_assay.exceptions import (
     NotAtTarget,
 )
 from alembic_assay.history import RevisionGraph
+from alembic_assay.urls import parse_url
 
 ENV = """
 from alembic import context

@@ -22,7 +22,7 @@ for _name in (
     "alembic_assay.dialects.sqlite",
     "alembic_assay.pytest_plugin.items",
     "alembic_assay.sandbox",
-    "alembic_assay.templates",
+    "alembic_assay.template_builder",
     "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",

@@ -21,9 +21,10 @@ for _name in (
     "alembic_assay.dialects.postgresql",
     "alembic_assay.dialects.sqlite",
     "alembic_assay.pool",
-    "alembic_assay.pytest_plugin.items",
+    "alembic_assay.pytest_plugin.building",
     "alembic_assay.sandbox",
-    "alembic_assay.templates",
+    "alembic_assay.recall",
+    "alembic_assay.template",
     "psycopg",
     "pymysql",
     "sqlalchemy.dialects.mysql.pymysql",
@@ -177,6 +178,96 @@ def test_second_run_migrates_nothing(
     assert counted() == (2, 2)
     assert place.left() == []
     assert len(place.noted("template")) == 1
+
+
+def _change_revision(files: ProjectFiles) -> None:
+    path = files.folder / "migrations" / "versions" / "0001.py"
+    path.write_text(path.read_text() + "# changed\n")
+
+
+def _add_revision(files: ProjectFiles) -> None:
+    files.add_revision("0002", "0001")
+
+
+def _change_env(files: ProjectFiles) -> None:
+    files.env.write_text(files.env.read_text() + "# changed\n")
+
+
+def _add_settings(files: ProjectFiles) -> None:
+    (files.folder / "schema.sql").write_text("CREATE TABLE old (id INTEGER);")
+    text = '[tool.alembic-assay]\nbaseline = "schema.sql"\n'
+    (files.folder / "pyproject.toml").write_text(text)
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("change", [_change_revision, _add_revision, _change_env, _add_settings])
+def test_what_has_changed_between_two_runs_is_seen(
+    pytester: pytest.Pytester, files: ProjectFiles, change: Callable[[ProjectFiles], None]
+) -> None:
+    counted = count_runs(files)
+    pytester.makepyfile(test_own="def test_own(migrated_engine):\n    pass\n")
+    for _ in range(2):
+        run(pytester).assert_outcomes(passed=1)
+    assert counted()[0] == 1
+
+    change(files)
+
+    for _ in range(2):
+        run(pytester).assert_outcomes(passed=1)
+    assert counted()[0] == 2
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_warm_run_imports_neither_alembic_nor_the_revisions(
+    pytester: pytest.Pytester, files: ProjectFiles
+) -> None:
+    pytester.makepyfile(
+        test_own="""
+        import sys
+
+        def test_own(migrated_engine, db_session, fresh_engine):
+            assert ("alembic" in sys.modules) == ("FIRST" in __import__("os").environ)
+        """
+    )
+
+    def run_alone() -> pytest.RunResult:
+        return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:xdist")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FIRST", "1")
+        run_alone().assert_outcomes(passed=1)
+    run_alone().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_seed_is_sown_again_where_it_has_changed(
+    pytester: pytest.Pytester, files: ProjectFiles, place: Place
+) -> None:
+    conftest = """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def assay_seed():
+            def seed(connection):
+                connection.exec_driver_sql("INSERT INTO users (id) VALUES ({number})")
+            return seed
+        """
+    pytester.makepyfile(
+        test_own="""
+        import os
+        from sqlalchemy import text
+
+        def test_own(db_session):
+            assert db_session.scalar(text("SELECT id FROM users")) == int(os.environ["SEEDED"])
+        """
+    )
+    for number in ("1", "1", "2"):
+        pytester.makeconftest(conftest.format(number=number))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SEEDED", number)
+            pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+    assert len(place.noted("template")) == 3
 
 
 FRESH_TESTS = """

@@ -1,4 +1,4 @@
-"""The template: made once, found again, grown, copied."""
+"""The template: built once, found again, grown, copied."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from alembic_assay.databases import Databases
 from alembic_assay.findings import Finding, Severity
 from alembic_assay.project import Project
 from alembic_assay.settings import Settings
-from alembic_assay.templates import Built, Seed, Template
+from alembic_assay.template import Template
+from alembic_assay.template_builder import Built, Seed, TemplateBuilder
 
 if TYPE_CHECKING:
     from tests.conftest import ProjectFiles
@@ -68,8 +69,8 @@ def rows(databases: Databases, url: URL, query: str) -> list[tuple[object, ...]]
         return [tuple(row) for row in connection.exec_driver_sql(query)]
 
 
-def cloned_tables(template: Template, project: Project) -> list[str]:
-    url = template.clone()
+def cloned_tables(template: TemplateBuilder, project: Project) -> list[str]:
+    url = project.databases.clone(template.url)
     try:
         return tables(project.databases, url)
     finally:
@@ -79,7 +80,7 @@ def cloned_tables(template: Template, project: Project) -> list[str]:
 @pytest.fixture
 def make_template(
     project: Project, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[..., Template]:
+) -> Callable[..., TemplateBuilder]:
     """Return a function that opens the project's template, each time as a run of its own."""
 
     def make(
@@ -88,15 +89,15 @@ def make_template(
         run: Path | None = None,
         seed: Seed | None = None,
         rebuild: bool = False,
-    ) -> Template:
+    ) -> TemplateBuilder:
         folder = run or tmp_path_factory.mktemp("run")
-        return Template(project, build, folder=folder, seed=seed, rebuild=rebuild)
+        return TemplateBuilder(project, build, folder=folder, seed=seed, rebuild=rebuild)
 
     return make
 
 
 def test_template_is_built_once_and_found_by_later_runs(
-    project: Project, make_template: Callable[..., Template]
+    project: Project, make_template: Callable[..., TemplateBuilder]
 ) -> None:
     build = CountedBuild()
 
@@ -109,13 +110,13 @@ def test_template_is_built_once_and_found_by_later_runs(
 
 
 def test_template_that_several_ask_for_at_once_is_built_once(
-    project: Project, make_template: Callable[..., Template], tmp_path: Path
+    project: Project, make_template: Callable[..., TemplateBuilder], tmp_path: Path
 ) -> None:
     build = CountedBuild()
     barrier = threading.Barrier(4)
     templates = [make_template(build, run=tmp_path) for _ in range(4)]
 
-    def ask(template: Template) -> list[str]:
+    def ask(template: TemplateBuilder) -> list[str]:
         barrier.wait()
         template.ensure()
         return cloned_tables(template, project)
@@ -128,7 +129,7 @@ def test_template_that_several_ask_for_at_once_is_built_once(
 
 
 def test_new_revision_is_run_on_the_template_of_those_before_it(
-    project: Project, project_files: ProjectFiles, make_template: Callable[..., Template]
+    project: Project, project_files: ProjectFiles, make_template: Callable[..., TemplateBuilder]
 ) -> None:
     build = CountedBuild()
     first = make_template(build)
@@ -145,7 +146,7 @@ def test_new_revision_is_run_on_the_template_of_those_before_it(
 
 
 def test_merge_is_run_on_the_template_of_its_branches(
-    project: Project, project_files: ProjectFiles, make_template: Callable[..., Template]
+    project: Project, project_files: ProjectFiles, make_template: Callable[..., TemplateBuilder]
 ) -> None:
     build = CountedBuild()
     project_files.add_table("0003", "0001", "teams")
@@ -162,7 +163,7 @@ def test_changed_file_makes_another_template(
     changed: str,
     project: Project,
     project_files: ProjectFiles,
-    make_template: Callable[..., Template],
+    make_template: Callable[..., TemplateBuilder],
 ) -> None:
     build = CountedBuild()
     make_template(build).ensure()
@@ -179,7 +180,7 @@ def test_changed_file_makes_another_template(
 def test_changed_module_that_a_revision_imports_makes_another_template(
     project_files: ProjectFiles,
     project: Project,
-    make_template: Callable[..., Template],
+    make_template: Callable[..., TemplateBuilder],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     helper = project_files.folder / f"helper_{project.databases.server.owner}.py"
@@ -203,7 +204,7 @@ def test_changed_module_that_a_revision_imports_makes_another_template(
 
 
 def test_finding_that_is_an_error_leaves_no_template_and_is_told_to_the_run(
-    project: Project, make_template: Callable[..., Template], tmp_path: Path
+    project: Project, make_template: Callable[..., TemplateBuilder], tmp_path: Path
 ) -> None:
     wrong = Finding("upgrade", "rule", "so", "that", "do", Severity.ERROR, "0001", "/p", "table x")
     build = CountedBuild(wrong)
@@ -215,7 +216,7 @@ def test_finding_that_is_an_error_leaves_no_template_and_is_told_to_the_run(
 
 
 def test_error_leaves_no_template_and_no_database(
-    project: Project, make_template: Callable[..., Template]
+    project: Project, make_template: Callable[..., TemplateBuilder]
 ) -> None:
     class Broken(CountedBuild):
         def __call__(self, project: Project, url: URL, *, is_new: bool) -> Built:
@@ -236,21 +237,28 @@ def own_names(project: Project) -> set[str | None]:
     return {one.url.database for one in server.own_databases() if one.owner == server.owner}
 
 
-def test_template_that_was_pruned_is_built_again(
-    project: Project, make_template: Callable[..., Template]
+def test_template_that_was_pruned_is_found_or_built_again(
+    project: Project, make_template: Callable[..., TemplateBuilder]
 ) -> None:
     build = CountedBuild()
-    template = make_template(build)
-    template.ensure()
+    builder = make_template(build)
+
+    def find() -> URL:
+        assert builder.ensure() == []
+        return builder.url
+
+    template = Template(project.databases, find)
     project.databases.drop(template.url)
 
-    assert cloned_tables(template, project) == TABLES
+    url = template.clone()
 
+    assert tables(project.databases, url) == TABLES
     assert build.starts == [[], []]
+    project.databases.drop(url)
 
 
 def test_rebuild_starts_afresh_once_in_a_run(
-    project: Project, make_template: Callable[..., Template], tmp_path: Path
+    project: Project, make_template: Callable[..., TemplateBuilder], tmp_path: Path
 ) -> None:
     build = CountedBuild()
     before = own_names(project)
@@ -267,7 +275,7 @@ def test_rebuild_starts_afresh_once_in_a_run(
 
 
 def test_sealed_template_cannot_be_changed(
-    project: Project, make_template: Callable[..., Template]
+    project: Project, make_template: Callable[..., TemplateBuilder]
 ) -> None:
     template = make_template(CountedBuild())
     template.ensure()
@@ -288,7 +296,7 @@ def add_users(connection: Connection) -> None:
 
 
 def test_seed_is_sown_once_on_the_migrated_template(
-    project: Project, make_template: Callable[..., Template]
+    project: Project, make_template: Callable[..., TemplateBuilder]
 ) -> None:
     build = CountedBuild()
     plain, one, again, other = (
@@ -298,7 +306,7 @@ def test_seed_is_sown_once_on_the_migrated_template(
     found = []
     for template in (plain, one, again, other):
         template.ensure()
-        url = template.clone()
+        url = project.databases.clone(template.url)
         found.append(rows(project.databases, url, "SELECT id FROM users ORDER BY id"))
         project.databases.drop(url)
 
@@ -309,7 +317,7 @@ def test_seed_is_sown_once_on_the_migrated_template(
 
 
 def test_revisions_behind_a_seed_are_run_without_its_rows(
-    project: Project, project_files: ProjectFiles, make_template: Callable[..., Template]
+    project: Project, project_files: ProjectFiles, make_template: Callable[..., TemplateBuilder]
 ) -> None:
     build = CountedBuild()
     make_template(build, seed=add_user).ensure()
@@ -320,14 +328,14 @@ def test_revisions_behind_a_seed_are_run_without_its_rows(
     template = make_template(build, seed=add_user)
     template.ensure()
 
-    url = template.clone()
+    url = project.databases.clone(template.url)
     assert rows(project.databases, url, "SELECT id FROM groups") == []
     assert rows(project.databases, url, "SELECT id FROM users") == [(1,)]
     project.databases.drop(url)
 
 
 def test_seed_that_fails_leaves_no_database(
-    project: Project, make_template: Callable[..., Template]
+    project: Project, make_template: Callable[..., TemplateBuilder]
 ) -> None:
     def fail(connection: Connection) -> None:
         add_user(connection)

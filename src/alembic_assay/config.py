@@ -5,22 +5,17 @@ from __future__ import annotations
 import configparser
 import copy
 import os
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from alembic.config import Config
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from alembic_assay.exceptions import ConfigError, UsageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from alembic_assay.config_files import find_config_file, read_toml
+from alembic_assay.exceptions import ConfigError
+from alembic_assay.urls import parse_url
 
 
 def make_config(
@@ -73,56 +68,6 @@ def bind_config(config: Config, url: URL) -> Config:
     bound.__dict__["attributes"] = dict(config.attributes)
     bound.set_main_option("sqlalchemy.url", escape(url.render_as_string(hide_password=False)))
     return bound
-
-
-def find_config_file(directory: Path) -> Path:
-    """Return the file in ``directory`` that holds Alembic's settings.
-
-    That is what ``ALEMBIC_CONFIG`` names, its ``alembic.ini``, or its ``pyproject.toml`` if that
-    has a ``[tool.alembic]`` table. Raises ``ConfigError``.
-    """
-    named = os.environ.get("ALEMBIC_CONFIG")
-    if named:
-        return directory / named
-    ini, toml = directory / "alembic.ini", directory / "pyproject.toml"
-    if ini.is_file():
-        return ini
-    if toml.is_file() and "alembic" in read_toml(toml).get("tool", {}):
-        return toml
-    raise ConfigError(
-        f"there is no alembic.ini, and no pyproject.toml with [tool.alembic], in {directory}",
-        effect="Without one the migrations cannot be found.",
-        help="start in the folder that holds it, or name it: -c path/to/alembic.ini",
-    )
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file. Raises ``ConfigError`` where it cannot be read."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-
-
-def parse_url(url: str | URL) -> URL:
-    """Return ``url`` as a ``URL``. Raises ``UsageError``, never with the text of the URL in it."""
-    try:
-        return make_url(url)
-    except (ArgumentError, ValueError):
-        # The text that could not be read may well hold a password, and so may the cause.
-        pass
-    raise UsageError(
-        "the database URL cannot be read",
-        effect="It is not printed here, as it may hold a password.",
-        help='write it as "dialect://user:password@host/database", special characters in the'
-        " password %-encoded, such as postgresql://app:p%40ss@localhost/shop.",
-    )
-
-
-def mask(url: URL) -> str:
-    """Return a URL as it may be printed: with ``***`` for any password, also one in its query."""
-    secret = {key: "***" for key in url.query if "password" in key.lower()}
-    return url.update_query_dict(secret).render_as_string()
 
 
 def configured_url(config: Config) -> URL | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from alembic_assay.dialects import Backend, Note, OwnDatabase, Server, get_backend, signature
+from alembic_assay.exceptions import DatabaseUnreachable, NotADatabase, UsageError
 from alembic_assay.safety import refuse_unsafe
 
 TEMPLATES_KEPT = 5
@@ -86,18 +87,17 @@ class Databases:
         That is what was made by processes that live no longer, unless it was kept; and of what was
         kept all that is old, and templates that are not among the newest of their history, or whose
         history is gone.
-        With ``everything`` all that is not in use goes.
+        With ``everything`` all that is not in use goes. What has lost its mark stays.
         """
         found = self.server.own_databases()
         living = self.server.living({one.owner for one in found})
         gone = [one for one in found if one.note is None and one.owner not in living]
         kept = [one for one in found if one.note is not None]
         gone += kept if everything else _outdated(kept)
-        for one in gone:
-            self.server.drop(one.url)
+        dropped = [one for one in gone if self._has_dropped(one.url)]
         for owner in {one.owner for one in found} - living - {self.server.owner}:
             self.server.forget(owner)
-        return gone
+        return dropped
 
     @contextmanager
     def temporary(self) -> Iterator[URL]:
@@ -117,6 +117,14 @@ class Databases:
 
     def _new_name(self) -> str:
         return f"assay_{self.server.owner}_{next(self._numbers):04x}"
+
+    def _has_dropped(self, url: URL) -> bool:
+        """Drop a database, unless it is not our own any more, or damaged, or just dropped."""
+        try:
+            self.server.drop(url)
+        except (UsageError, NotADatabase, DatabaseUnreachable):
+            return False
+        return True
 
     def _remember(self, url: URL) -> URL:
         self._own.append(url)

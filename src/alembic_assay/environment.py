@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext, RevisionStep
 from sqlalchemy import URL, Connection, MetaData
 from sqlalchemy.exc import InvalidRequestError, MissingGreenlet, SQLAlchemyError
 
-from alembic_assay.config import escape, mask
+from alembic_assay.config import escape
 from alembic_assay.dialects import IMMEDIATE, Backend, get_backend
 from alembic_assay.exceptions import (
     AssayError,
@@ -27,6 +27,7 @@ from alembic_assay.exceptions import (
 )
 from alembic_assay.history import RevisionGraph, project_on_sys_path
 from alembic_assay.surroundings import only_engines_for, outside_event_loop, restored_logging
+from alembic_assay.urls import mask
 
 Heads = tuple[str, ...]
 Steps = Callable[[Heads, MigrationContext], Iterable[RevisionStep]]

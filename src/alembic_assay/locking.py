@@ -11,9 +11,9 @@ from contextlib import closing, contextmanager
 
 from sqlalchemy import URL
 
-from alembic_assay.config import mask, parse_url
 from alembic_assay.dialects import Lock, get_backend
 from alembic_assay.exceptions import LockLost, LockTimeout, UsageError, first_line
+from alembic_assay.urls import mask, parse_url
 
 log = logging.getLogger("alembic_assay")
 

@@ -18,7 +18,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from sqlalchemy import URL, MetaData
 
-from alembic_assay.config import bind_config, make_config, mask, parse_url
+from alembic_assay.config import bind_config, make_config
 from alembic_assay.dialects import Lock, get_backend
 from alembic_assay.environment import Environment, Heads
 from alembic_assay.exceptions import (
@@ -30,6 +30,7 @@ from alembic_assay.exceptions import (
 )
 from alembic_assay.history import RevisionGraph
 from alembic_assay.locking import held
+from alembic_assay.urls import mask, parse_url
 
 log = logging.getLogger("alembic_assay")
 

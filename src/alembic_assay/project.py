@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.config import Config
 from sqlalchemy import URL, Connection, MetaData
 
-from alembic_assay.config import (
-    configured_url,
-    find_config_file,
-    load_config,
-    make_config,
-    parse_url,
-)
+from alembic_assay.config import configured_url, load_config, make_config
+from alembic_assay.config_files import find_config_file
 from alembic_assay.databases import Databases, open_databases
 from alembic_assay.dialects import get_backend
 from alembic_assay.environment import Environment, MetaDatas
 from alembic_assay.exceptions import ConfigError
 from alembic_assay.history import RevisionGraph, project_on_sys_path
 from alembic_assay.settings import Settings, load_attribute, load_settings
+from alembic_assay.urls import parse_url
 
 CREATE_ALL = "create_all"
 """The baseline of a project whose new installations are made from the models and stamped."""
@@ -140,6 +136,7 @@ def open_project(
     folder: Path | None = None,
     backend: str | None = None,
     allowed_hosts: Collection[str] = (),
+    databases: Databases | None = None,
 ) -> Iterator[Project]:
     """Open the project of a configuration file for checking; the databases go with the block.
 
@@ -147,7 +144,8 @@ def open_project(
     found or started, or the URL of one; without it ``ASSAY_URL``, the setting ``url`` and at last
     the dialect of the project's own ``sqlalchemy.url`` count, in this order. With ``backend``
     (``postgresql``) only those of that kind do. The application's own database is never connected
-    to. ``folder`` is where databases that are files lie.
+    to. ``folder`` is where databases that are files lie. Where there are ``databases``, they are
+    taken, and none of this counts.
 
     A server on another machine must be one of ``allowed_hosts`` or of ``ASSAY_ALLOW_HOST``. Raises
     ``UnsafePlace`` for any other, and in an environment that calls itself production.
@@ -179,8 +177,12 @@ def open_project(
                 configure(target)
         return config
 
-    server = server_url(url, settings, own, backend=backend)
-    with open_databases(server, folder=folder, allowed_hosts=allowed_hosts) as databases:
+    with ExitStack() as stack:
+        if databases is None:
+            server = server_url(url, settings, own, backend=backend)
+            databases = stack.enter_context(
+                open_databases(server, folder=folder, allowed_hosts=allowed_hosts)
+            )
         found = metadata if metadata is not None else settings.metadata
         if isinstance(found, str):
             with project_on_sys_path(own):
@@ -194,6 +196,12 @@ def _models_only(path: Path) -> Config:
     config.set_main_option("prepend_sys_path", ".")
     config.set_main_option("path_separator", "os")
     return config
+
+
+def find_server(url: str | URL | None, config_file: Path) -> URL:
+    """Return where the project of a configuration file wants its databases made."""
+    settings = load_settings(config_file.absolute().parent)
+    return server_url(url, settings, load_config(config_file))
 
 
 def server_url(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from alembic_assay.config import read_toml
+from alembic_assay.config_files import read_toml
 from alembic_assay.exceptions import ConfigError, first_line
 
 TABLE = "alembic-assay"

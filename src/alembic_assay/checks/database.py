@@ -17,13 +17,13 @@ from alembic_assay.checks.models_database import (
     models_of,
 )
 from alembic_assay.checks.schemas import Schemas, schema_findings
-from alembic_assay.config import mask, parse_url
 from alembic_assay.dialects import get_backend
 from alembic_assay.environment import Heads, MetaDatas
 from alembic_assay.exceptions import ConfigError, EnvironmentFault, UsageError
 from alembic_assay.findings import Finding, Severity
 from alembic_assay.history import RevisionGraph
 from alembic_assay.project import Project
+from alembic_assay.urls import mask, parse_url
 
 BOOKKEEPING = (
     *("flyway_schema_history", "databasechangelog", "databasechangeloglock"),

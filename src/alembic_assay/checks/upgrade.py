@@ -9,7 +9,7 @@ from alembic_assay.checks.heads import check_heads
 from alembic_assay.exceptions import EnvironmentFault, HistoryError, MigrationFailed
 from alembic_assay.findings import Finding, errors
 from alembic_assay.project import Project
-from alembic_assay.templates import Built
+from alembic_assay.template_builder import Built
 
 NAME = "upgrade"
 
@@ -33,7 +33,7 @@ def check_upgrade(project: Project) -> list[Finding]:
         return upgrade_database(project, url).findings
 
 
-def build_template(project: Project, url: URL, *, is_new: bool) -> Built:
+def build_database(project: Project, url: URL, *, is_new: bool) -> Built:
     """Bring a database to the heads, unless the history has more of them than it should."""
     findings = check_heads(project)
     if errors(findings):

@@ -20,13 +20,14 @@ from alembic_assay.checks import Progress as Report
 from alembic_assay.checks.database import check_database
 from alembic_assay.checks.drift import check_drift
 from alembic_assay.cli.databases import list_databases, print_url, prune_databases
-from alembic_assay.config import make_config, mask, parse_url
+from alembic_assay.config import make_config
 from alembic_assay.dialects import get_backend
 from alembic_assay.exceptions import AssayError
 from alembic_assay.findings import Finding, Severity, errors
 from alembic_assay.migrate import apply_migrations
 from alembic_assay.project import Project, open_project
 from alembic_assay.reporting import render_json, render_summary, render_text
+from alembic_assay.urls import mask, parse_url
 
 CLEAN, FOUND, FAILED = 0, 1, 2
 

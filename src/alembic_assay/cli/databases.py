@@ -12,10 +12,10 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from alembic_assay.config import parse_url
 from alembic_assay.databases import Databases, open_databases
 from alembic_assay.dialects import OwnDatabase
 from alembic_assay.project import open_project
+from alembic_assay.urls import parse_url
 
 DONE, FAILED = 0, 2
 

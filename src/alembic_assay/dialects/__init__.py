@@ -6,12 +6,13 @@ import importlib
 
 from sqlalchemy import URL
 
-from alembic_assay.config import mask
 from alembic_assay.dialects.base import IMMEDIATE, Backend, connection_url, unreachable
 from alembic_assay.dialects.likeness import Likeness, Objects
 from alembic_assay.dialects.lock import Lock
 from alembic_assay.dialects.server import Note, OwnDatabase, Server, signature
+from alembic_assay.dialects.user_folder import user_folder
 from alembic_assay.exceptions import UnsupportedDatabase
+from alembic_assay.urls import mask
 
 __all__ = [
     "IMMEDIATE",
@@ -26,6 +27,7 @@ __all__ = [
     "get_backend",
     "signature",
     "unreachable",
+    "user_folder",
 ]
 
 _PACKAGES = {

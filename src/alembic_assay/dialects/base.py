@@ -13,7 +13,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, Pool
 
 from alembic_assay.catalog import Snapshot
-from alembic_assay.config import mask
 from alembic_assay.dialects.likeness import Likeness, Objects
 from alembic_assay.dialects.lock import Lock
 from alembic_assay.dialects.server import Server
@@ -22,6 +21,7 @@ from alembic_assay.exceptions import (
     UnsupportedDatabase,
     first_line,
 )
+from alembic_assay.urls import mask
 
 IMMEDIATE = "alembic_assay_immediate"
 """Execution option of a connection: its transactions take the lock for writing as they begin."""

@@ -16,9 +16,9 @@ from typing import ClassVar, Literal, NoReturn
 
 from sqlalchemy import URL
 
-from alembic_assay.config import mask
 from alembic_assay.dialects.lock import Lock
 from alembic_assay.exceptions import ServerUnavailable, UsageError, first_line
+from alembic_assay.urls import mask
 
 OWN_MARK = "alembic-assay"
 """What the comments on databases of our own begin with."""

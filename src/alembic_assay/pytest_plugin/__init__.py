@@ -15,6 +15,8 @@ import pytest
 from alembic_assay.pytest_plugin.choices import CHOICES, CONFIG, SERVER, URL, choose, shown
 from alembic_assay.pytest_plugin.fixtures import (
     assay_config,
+    assay_databases,
+    assay_memory,
     assay_metadata,
     assay_pool,
     assay_project,
@@ -32,6 +34,8 @@ from alembic_assay.pytest_plugin.keeping import kept, note_failure
 
 __all__ = [
     "assay_config",
+    "assay_databases",
+    "assay_memory",
     "assay_metadata",
     "assay_pool",
     "assay_project",
@@ -151,9 +155,9 @@ def _place(url: str, source: str) -> str | None:
     kind = _kind(url)
     if kind == "sqlite":  # known without SQLAlchemy, whose import takes longer than many a run
         return f"{kind}, which needs no server ({source})"
-    from alembic_assay.config import parse_url
     from alembic_assay.dialects import get_backend
     from alembic_assay.safety import hosts_of
+    from alembic_assay.urls import parse_url
 
     parsed = parse_url(url)
     get_backend(parsed)  # raises for what cannot be used
@@ -176,7 +180,8 @@ def _kind(url: str) -> str:
 
 def _url_of_project(config: pytest.Config) -> tuple[str, str]:
     """Return what the project itself says, and where it does."""
-    from alembic_assay.config import find_config_file, load_config
+    from alembic_assay.config import load_config
+    from alembic_assay.config_files import find_config_file
     from alembic_assay.project import server_url
     from alembic_assay.settings import load_settings
 

@@ -83,8 +83,8 @@ def shown(value: str) -> str:
     """Return a value as it may be printed: a URL without its password, a list in one line."""
     if "@" not in value and "password" not in value.lower():
         return " ".join(value.split())
-    from alembic_assay.config import mask, parse_url
     from alembic_assay.exceptions import UsageError
+    from alembic_assay.urls import mask, parse_url
 
     try:
         return mask(parse_url(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData
     from sqlalchemy.orm import Session
 
+    from alembic_assay.databases import Databases
     from alembic_assay.pool import Pool
     from alembic_assay.project import Project
-    from alembic_assay.templates import Template
+    from alembic_assay.recall import Memory
+    from alembic_assay.template import Template
 
 
 @pytest.fixture(scope="session")
@@ -52,27 +55,56 @@ def assay_config() -> Callable[[sqlalchemy.URL], Config] | None:
 
 
 @pytest.fixture(scope="session")
-def assay_project(
+def assay_memory(
     pytestconfig: pytest.Config,
     assay_url: str | None,
+    assay_config: Callable[[sqlalchemy.URL], Config] | None,
+) -> Memory | None:
+    """What an earlier run has found out, by which the template is found without Alembic."""
+    from alembic_assay.recall import recall
+
+    if assay_config is not None or pytestconfig.getoption("--assay-rebuild"):
+        return None
+    return recall(_memory_file(pytestconfig, assay_url))
+
+
+@pytest.fixture(scope="session")
+def assay_databases(
+    pytestconfig: pytest.Config, assay_url: str | None, assay_memory: Memory | None
+) -> Iterator[Databases]:
+    """The server, found or started, on which databases are made."""
+    from alembic_assay.databases import open_databases
+    from alembic_assay.urls import parse_url
+
+    with _errors_as_text():
+        if assay_memory is not None:
+            url = parse_url(assay_memory.server)
+        else:
+            from alembic_assay.project import find_server
+
+            url = find_server(assay_url, _config_file(pytestconfig))
+        with open_databases(url, allowed_hosts=allowed_hosts(pytestconfig)) as databases:
+            yield databases
+
+
+@pytest.fixture(scope="session")
+def assay_project(
+    pytestconfig: pytest.Config,
+    assay_databases: Databases,
     assay_config: Callable[[sqlalchemy.URL], Config] | None,
     assay_metadata: str | MetaData | None,
 ) -> Iterator[Project]:
     """The project under test, for the checks: ``assert check_drift(assay_project) == []``."""
     from dataclasses import replace
 
-    from alembic_assay.config import find_config_file
     from alembic_assay.project import open_project
 
-    named, _ = choose(pytestconfig, CONFIG)
-    root = pytestconfig.rootpath
     with (
         _errors_as_text(),
         open_project(
-            url=assay_url,
-            config_file=root / named if named else find_config_file(root),
+            config_file=_config_file(pytestconfig),
             metadata=assay_metadata,
-            allowed_hosts=allowed_hosts(pytestconfig),
+            databases=assay_databases,
         ) as project,
     ):
         yield replace(project, config_for=assay_config) if assay_config else project
@@ -97,9 +129,9 @@ def assay_seed() -> Callable[[Connection], object] | None:
 
 @pytest.fixture(scope="session")
 def assay_template(
-    pytestconfig: pytest.Config,
-    tmp_path_factory: pytest.TempPathFactory,
-    assay_project: Project,
+    request: pytest.FixtureRequest,
+    assay_databases: Databases,
+    assay_memory: Memory | None,
     assay_seed: Callable[[Connection], object] | None,
 ) -> Template:
     """The database that the migrations have built, with the rows of assay_seed; it is only copied.
@@ -107,42 +139,47 @@ def assay_template(
     It is kept, and found again by what it was made from; only what is new is run. If a migration is
     broken, each test that needs a database fails with that finding.
     """
-    from alembic_assay.templates import Built, Template
+    from alembic_assay.fingerprints import with_seed
+    from alembic_assay.template import Template
 
-    def build(project: Project, url: sqlalchemy.URL, *, is_new: bool) -> Built:
-        # Late: nothing is built where the template is there.
-        from alembic_assay.checks.upgrade import build_template
+    def find() -> sqlalchemy.URL:
+        server_version = assay_databases.server.version
+        if assay_memory is not None and assay_memory.server_version == server_version:
+            state = assay_memory.state
+            wanted = with_seed(state, assay_seed) if assay_seed else state
+            if url := assay_databases.templates().get(wanted):
+                return url
+        from alembic_assay.pytest_plugin.building import build_template
 
-        return build_template(project, url, is_new=is_new)
+        return build_template(
+            request.getfixturevalue("assay_project"),
+            seed=assay_seed,
+            folder=_folder_of_run(request.config, request.getfixturevalue("tmp_path_factory")),
+            rebuild=request.config.getoption("--assay-rebuild"),
+            memory_file=_memory_file(request.config, request.getfixturevalue("assay_url")),
+        )
 
     with _errors_as_text():
-        template = Template(
-            assay_project,
-            build,
-            folder=_folder_of_run(pytestconfig, tmp_path_factory),
-            seed=assay_seed,
-            rebuild=pytestconfig.getoption("--assay-rebuild"),
-        )
-        if findings := template.ensure():
-            from alembic_assay.pytest_plugin.items import raise_for
-
-            raise_for(findings)
-    return template
+        return Template(assay_databases, find)
 
 
 @pytest.fixture(scope="session")
-def migrated_database(assay_project: Project, assay_template: Template) -> Iterator[sqlalchemy.URL]:
+def migrated_database(
+    assay_databases: Databases, assay_template: Template
+) -> Iterator[sqlalchemy.URL]:
     """The URL of a migrated database of this worker's own."""
     with _errors_as_text():
         url = assay_template.clone()
     yield url
-    assay_project.databases.drop(url)
+    assay_databases.drop(url)
 
 
 @pytest.fixture(scope="session")
-def migrated_engine(assay_project: Project, migrated_database: sqlalchemy.URL) -> Iterator[Engine]:
+def migrated_engine(
+    assay_databases: Databases, migrated_database: sqlalchemy.URL
+) -> Iterator[Engine]:
     """An Engine on migrated_database. What is committed through it stays until the run ends."""
-    engine = assay_project.databases.backend.make_own_engine(migrated_database)
+    engine = assay_databases.backend.make_own_engine(migrated_database)
     yield engine
     engine.dispose()
 
@@ -150,7 +187,7 @@ def migrated_engine(assay_project: Project, migrated_database: sqlalchemy.URL) -
 @pytest.fixture
 def db_connection(
     request: pytest.FixtureRequest,
-    assay_project: Project,
+    assay_databases: Databases,
     assay_template: Template,
     migrated_engine: Engine,
 ) -> Iterator[Connection]:
@@ -164,7 +201,7 @@ def db_connection(
         yield connection
     if is_to_keep(request):
         migrated_engine.dispose()
-        kept = assay_project.databases.set_aside(
+        kept = assay_databases.set_aside(
             migrated_engine.url, assay_template.url, request.node.nodeid
         )
         report_kept(request, kept)
@@ -185,18 +222,18 @@ def db_session(request: pytest.FixtureRequest, db_connection: Connection) -> Ite
 
 
 @pytest.fixture(scope="session")
-def assay_pool(assay_project: Project, assay_template: Template) -> Iterator[Pool]:
+def assay_pool(assay_databases: Databases, assay_template: Template) -> Iterator[Pool]:
     """Copies of the template that are made ahead, for fresh_engine."""
     from alembic_assay.pool import Pool
 
-    pool = Pool(assay_project.databases, assay_template.clone)
+    pool = Pool(assay_databases, assay_template.clone)
     yield pool
     pool.close()
 
 
 @pytest.fixture
 def fresh_engine(
-    request: pytest.FixtureRequest, assay_project: Project, assay_pool: Pool
+    request: pytest.FixtureRequest, assay_databases: Databases, assay_pool: Pool
 ) -> Iterator[Engine]:
     """An Engine on a migrated database of this test's own, in which commits are real."""
     with _errors_as_text():
@@ -204,7 +241,7 @@ def fresh_engine(
     yield engine
     if is_to_keep(request):
         engine.dispose()
-        assay_project.databases.keep(engine.url, request.node.nodeid)
+        assay_databases.keep(engine.url, request.node.nodeid)
         report_kept(request, engine.url)
     else:
         assay_pool.give_back(engine)
@@ -229,6 +266,20 @@ def _errors_as_text() -> Iterator[None]:
         yield
     except (AssayError, FindingsDetected) as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+def _config_file(config: pytest.Config) -> Path:
+    from alembic_assay.config_files import find_config_file
+
+    named, _ = choose(config, CONFIG)
+    return config.rootpath / named if named else find_config_file(config.rootpath)
+
+
+def _memory_file(config: pytest.Config, url: str | None) -> Path:
+    from alembic_assay.recall import memory_of
+
+    named, _ = choose(config, CONFIG)
+    return memory_of(config.rootpath, named, os.environ.get("ALEMBIC_CONFIG"), url)
 
 
 def _folder_of_run(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:

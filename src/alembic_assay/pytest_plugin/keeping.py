@@ -32,7 +32,7 @@ def is_to_keep(request: pytest.FixtureRequest) -> bool:
 
 def report_kept(request: pytest.FixtureRequest, url: sqlalchemy.URL) -> None:
     """Have the database named at the end of the run, with what shows its URL."""
-    from alembic_assay.config import mask
+    from alembic_assay.urls import mask
 
     name = str(url.database).rpartition("/")[2].removesuffix(".db")
     note = f"{request.node.nodeid}\n  {mask(url)}\n  alembic-assay databases url {name}"

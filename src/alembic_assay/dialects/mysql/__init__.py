@@ -11,7 +11,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, Pool
 
 from alembic_assay.catalog import Snapshot
-from alembic_assay.config import mask
 from alembic_assay.dialects.base import Backend, connection_url, unreachable
 from alembic_assay.dialects.likeness import Likeness, Objects
 from alembic_assay.dialects.lock import Lock
@@ -31,6 +30,7 @@ from alembic_assay.exceptions import (
     UsageError,
     first_line,
 )
+from alembic_assay.urls import mask
 
 UNKNOWN_DATABASE, NO_SUCH_SAVEPOINT = 1049, 1305
 

@@ -12,19 +12,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, Pool
 
 from alembic_assay.catalog import Snapshot
-from alembic_assay.config import mask
 from alembic_assay.dialects.base import Backend, connection_url, unreachable
 from alembic_assay.dialects.likeness import Likeness, Objects
 from alembic_assay.dialects.lock import Lock
-from alembic_assay.dialects.postgresql.catalog import read_catalog
 from alembic_assay.dialects.postgresql.databases import PostgreSQLServer
-from alembic_assay.dialects.postgresql.likeness import PostgreSQLLikeness
 from alembic_assay.dialects.postgresql.lock import AdvisoryLock
-from alembic_assay.dialects.postgresql.models import (
-    clear_for_models,
-    make_way_for_models,
-    prepare_for_models,
-)
 from alembic_assay.dialects.postgresql.sqlstates import (
     ACTIVE_TRANSACTION,
     DUPLICATE_DATABASE,
@@ -38,10 +30,14 @@ from alembic_assay.exceptions import (
     ServerUnavailable,
     first_line,
 )
+from alembic_assay.urls import mask
 
 
 class PostgreSQL(Backend):
-    """PostgreSQL; a server's URL names the database from which others are created."""
+    """PostgreSQL; a server's URL names the database from which others are created.
+
+    What only the checks need is imported late: a test that takes a database does not wait for it.
+    """
 
     name = "postgresql"
     sync_drivers = ("psycopg", "psycopg2", "pg8000")
@@ -186,15 +182,23 @@ class PostgreSQL(Backend):
         version_table: tuple[str | None, str],
         previous: Snapshot | None = None,
     ) -> Snapshot:
+        from alembic_assay.dialects.postgresql.catalog import read_catalog
+
         return read_catalog(connection, version_table=version_table, previous=previous)
 
     def prepare_for_models(self, connection: Connection, metadatas: Sequence[MetaData]) -> bool:
+        from alembic_assay.dialects.postgresql.models import prepare_for_models
+
         return prepare_for_models(connection, metadatas)
 
     def clear_for_models(self, connection: Connection, metadatas: Sequence[MetaData]) -> None:
+        from alembic_assay.dialects.postgresql.models import clear_for_models
+
         clear_for_models(connection, metadatas)
 
     def make_way_for_models(self, connection: Connection, error: Exception) -> bool:
+        from alembic_assay.dialects.postgresql.models import make_way_for_models
+
         return make_way_for_models(connection, error)
 
     def is_refused_in_transaction(self, error: Exception) -> bool:
@@ -211,6 +215,8 @@ class PostgreSQL(Backend):
         return type_change_options(connection, column, there, wanted)
 
     def likeness(self, scratch: Connection, models: Objects, migrated: Objects) -> Likeness:
+        from alembic_assay.dialects.postgresql.likeness import PostgreSQLLikeness
+
         return PostgreSQLLikeness(scratch, models, migrated)
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Collection
 from contextlib import closing
@@ -43,6 +44,25 @@ _MAY_LEAVE_SECONDS, _MUST_LEAVE_SECONDS, _POLL_SECONDS = 0.1, 5.0, 0.001
 _LISTS = ("local_preload_libraries", "search_path", "session_preload_libraries", "temp_tablespaces")
 """Settings that are stored as lists of quoted names."""
 
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+
+_READ_SEQUENCES = """
+DO $$
+DECLARE
+    sequence regclass;
+    number bigint;
+    is_called boolean;
+    found text := '';
+BEGIN
+    FOR sequence IN SELECT seqrelid FROM pg_catalog.pg_sequence ORDER BY seqrelid LOOP
+        EXECUTE 'SELECT last_value, is_called FROM ' || sequence INTO number, is_called;
+        found := found || sequence || ' ' || number || ' ' || is_called || E'\\n';
+    END LOOP;
+    PERFORM set_config('alembic_assay.sequences', found, true);
+END
+$$
+"""
+
 _HELP = {
     DISK_FULL: "make room on the disk of the server: alembic-assay databases prune",
     INSUFFICIENT_PRIVILEGE: "give the user the right to: ALTER ROLE … CREATEDB",
@@ -70,10 +90,14 @@ class PostgreSQLServer(ServerSession):
         self._disconnect_all(template, patience=0.0)
         url = self._create(name, f"TEMPLATE {self._quote(template)} {self._strategy}")
         # These are not in the database, and so not in its copy.
-        for setting in self._settings_of(template):
-            key, _, value = setting.partition("=")
-            literal = value if key in _LISTS else "'{}'".format(value.replace("'", "''"))
-            self._run(f"ALTER DATABASE {self._quote(name)} SET {key} TO {literal}")
+        try:
+            for setting in self._settings_of(template):
+                key, _, value = setting.partition("=")
+                values = _as_literals(value) if key in _LISTS else _literal(value)
+                self._run(f"ALTER DATABASE {self._quote(name)} SET {key} TO {values}")
+        except BaseException:
+            self.drop(url)
+            raise
         return url
 
     def drop(self, url: URL) -> None:
@@ -98,8 +122,8 @@ class PostgreSQLServer(ServerSession):
         self.annotate(url, note)
 
     def annotate(self, url: URL, note: Note) -> None:
-        comment = f"{OWN_MARK} {note}".replace("'", "''")
-        self._run(f"COMMENT ON DATABASE {self._quote(str(url.database))} IS '{comment}'")
+        comment = _literal(f"{OWN_MARK} {note}")
+        self._run(f"COMMENT ON DATABASE {self._quote(str(url.database))} IS {comment}")
 
     def set_aside(self, url: URL, template: URL, name: str) -> URL:
         old = str(url.database)
@@ -119,9 +143,14 @@ class PostgreSQLServer(ServerSession):
             " WHERE datname = :name",
             name=name,
         )
+        if not written:
+            return None  # somebody dropped it
         if any(written[0]):
             return written  # as no untouched one has it
-        return self._sequences(url), self._settings_of(name)
+        try:
+            return self._sequences(url), self._settings_of(name)
+        except self._driver_error:  # nobody may connect, or not read one of them
+            return None
 
     def own_databases(self) -> list[OwnDatabase]:
         # Those of other users can be neither dropped nor, with tables of theirs, be used.
@@ -151,8 +180,10 @@ class PostgreSQLServer(ServerSession):
             closing(dialect.connect(*arguments, **keywords)) as connection,
             closing(connection.cursor()) as cursor,
         ):
-            cursor.execute("SELECT schemaname, sequencename, last_value FROM pg_sequences")
-            return sorted(cursor.fetchall(), key=str)
+            # Not pg_sequences, which does not show a number that was set and not given out yet.
+            cursor.execute(_READ_SEQUENCES)
+            cursor.execute("SELECT current_setting('alembic_assay.sequences')")
+            return cursor.fetchall()
 
     def _create(self, name: str, clauses: str) -> URL:
         try:
@@ -161,6 +192,10 @@ class PostgreSQLServer(ServerSession):
             help_ = _HELP.get(sqlstate(error) or "", "see what the server says.")
             raise cannot_make(self.url, error, help_) from error
         return self.url.set(database=name)
+
+    @property
+    def _driver_error(self) -> type[Exception]:
+        return self._engine.dialect.loaded_dbapi.Error
 
     @cached_property
     def _strategy(self) -> str:
@@ -185,7 +220,10 @@ class PostgreSQLServer(ServerSession):
     def _disconnect_all(self, name: str, *, patience: float) -> None:
         """Wait until nobody is connected; after ``patience`` seconds end who still is."""
         started, has_ended = time.monotonic(), False
-        query = "FROM pg_stat_activity WHERE datname = :name"
+        # Only superusers may end autovacuum; for the server itself it is never in the way.
+        query = (
+            "FROM pg_stat_activity WHERE datname = :name AND backend_type <> 'autovacuum worker'"
+        )
         while self._ask(f"SELECT 1 {query} LIMIT 1", name=name):
             waited = time.monotonic() - started
             if waited > _MUST_LEAVE_SECONDS:
@@ -214,6 +252,15 @@ class PostgreSQLServer(ServerSession):
 
     def _make_lock(self, connection: Connection, name: str) -> Lock:
         return AdvisoryLock(connection, name)
+
+
+def _as_literals(values: str) -> str:
+    """Write the names in a list as texts: one that is quoted may be empty, an identifier not."""
+    return _QUOTED.sub(lambda found: _literal(found[1].replace('""', '"')), values)
+
+
+def _literal(value: str) -> str:
+    return "'{}'".format(value.replace("'", "''"))
 
 
 def _note(comment: str | None) -> Note | None:

@@ -11,23 +11,24 @@ from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.pool import NullPool, Pool
 
 from alembic_assay.catalog import Snapshot
-from alembic_assay.config import mask
 from alembic_assay.dialects.base import IMMEDIATE, Backend
 from alembic_assay.dialects.likeness import Likeness, Objects
 from alembic_assay.dialects.lock import Lock
 from alembic_assay.dialects.server import Server
-from alembic_assay.dialects.sqlite.catalog import read_catalog
 from alembic_assay.dialects.sqlite.databases import SQLiteFolder
 from alembic_assay.dialects.sqlite.files import database_path, lock_path, require_database
-from alembic_assay.dialects.sqlite.likeness import SQLiteLikeness
 from alembic_assay.dialects.sqlite.lock import DiskLock
 from alembic_assay.dialects.sqlite.names import fold
 from alembic_assay.dialects.user_folder import ensure_own_directory, user_folder
 from alembic_assay.exceptions import DatabaseUnreachable, UsageError
+from alembic_assay.urls import mask
 
 
 class SQLite(Backend):
-    """SQLite, whose URL names a file; a server is the folder in which the files lie."""
+    """SQLite, whose URL names a file; a server is the folder in which the files lie.
+
+    What only the checks need is imported late: a test that takes a database does not wait for it.
+    """
 
     name = "sqlite"
     sync_drivers = ("pysqlite",)
@@ -151,6 +152,8 @@ class SQLite(Backend):
         version_table: tuple[str | None, str],
         previous: Snapshot | None = None,
     ) -> Snapshot:
+        from alembic_assay.dialects.sqlite.catalog import read_catalog
+
         return read_catalog(connection, version_table=version_table, previous=previous)
 
     def folded(self, name: str) -> str:
@@ -168,6 +171,8 @@ class SQLite(Backend):
         connection.commit()
 
     def likeness(self, scratch: Connection, models: Objects, migrated: Objects) -> Likeness:
+        from alembic_assay.dialects.sqlite.likeness import SQLiteLikeness
+
         return SQLiteLikeness(scratch, models, migrated)
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,9 +24,13 @@ from alembic_assay.dialects.server import (
 )
 from alembic_assay.dialects.sqlite.files import database_path, require_database
 from alembic_assay.dialects.sqlite.lock import DiskLock
+from alembic_assay.exceptions import ServerUnavailable
 
 BIRTHMARK = 0x41535359
 """``PRAGMA application_id`` of the toolkit's own databases; it travels with the copies."""
+
+_LOCKED = (5, 6)
+"""SQLITE_BUSY and SQLITE_LOCKED, for which the driver has names since Python 3.11."""
 
 _UNFINISHED, _NOTE = "-unfinished", ".note"
 
@@ -70,8 +74,14 @@ class SQLiteFolder(Server):
         return self._url(name)
 
     def clone(self, source: URL, name: str) -> URL:
+        path = _path(source)
         with self._finished(name) as unfinished:
-            _copy(_path(source), unfinished)
+            if _has_log(path):
+                # Somebody has it open: not all that was committed is in the file itself.
+                with closing(_open(path)) as original, closing(_open(unfinished)) as copy:
+                    _back_up(original, copy)
+            else:
+                _copy(path, unfinished)
         return self._url(name)
 
     def drop(self, url: URL) -> None:
@@ -85,23 +95,30 @@ class SQLiteFolder(Server):
             path.with_name(path.name + ending).unlink(missing_ok=True)
 
     def seal(self, url: URL, note: Note) -> None:
-        _path(url).chmod(0o400)
+        path = _path(url)
+        if _has_log(path):
+            with closing(_open(path)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        path.chmod(0o400)
         self.annotate(url, note)
 
     def annotate(self, url: URL, note: Note) -> None:
-        path = _note_path(_path(url))
-        unfinished = path.with_name(path.name + _UNFINISHED)
-        unfinished.write_text(str(note), encoding="utf-8")
-        unfinished.replace(path)
+        with self._whole(_note_path(_path(url))) as unfinished:
+            unfinished.write_text(str(note), encoding="utf-8")
 
     def set_aside(self, url: URL, template: URL, name: str) -> URL:
         # In place, by SQLite itself: whoever has the file open goes on with what is in it now.
+        kept = self._url(name)
         with closing(_open(_path(url))) as database:
-            with self._finished(name) as unfinished, closing(_open(unfinished)) as kept:
-                database.backup(kept)
-            with closing(_open(_path(template))) as pristine:
-                pristine.backup(database)
-        return self._url(name)
+            with self._finished(name) as unfinished, closing(_open(unfinished)) as copy:
+                _back_up(database, copy)
+            try:
+                with closing(_open(_path(template))) as pristine:
+                    _back_up(pristine, database)
+            except BaseException:
+                self.drop(kept)
+                raise
+        return kept
 
     def own_databases(self) -> list[OwnDatabase]:
         names = {file.name.partition(".")[0] for file in self.folder.glob("assay_*.db*")}
@@ -129,13 +146,17 @@ class SQLiteFolder(Server):
         return self.url.set(database=str(self.folder / f"{name}.db"))
 
     def _note(self, name: str) -> Note | None:
-        path = _note_path(self.folder / f"{name}.db")
-        return Note.parse(path.read_text(encoding="utf-8")) if path.exists() else None
+        try:
+            return Note.parse(_note_path(self.folder / f"{name}.db").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def _finished(self, name: str) -> AbstractContextManager[Path]:
+        return self._whole(self.folder / f"{name}.db")
 
     @contextmanager
-    def _finished(self, name: str) -> Iterator[Path]:
-        """Yield a path to be filled, and give it the name of the database when it is."""
-        path = self.folder / f"{name}.db"
+    def _whole(self, path: Path) -> Iterator[Path]:
+        """Yield a path to be filled; it becomes ``path`` when it is."""
         unfinished = path.with_name(path.name + _UNFINISHED)
         try:
             yield unfinished
@@ -156,6 +177,27 @@ def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
     return connection
+
+
+def _back_up(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Copy a database to which others are connected, as they see it."""
+
+    def refuse_to_wait(status: int, remaining: int, total: int) -> None:
+        # The driver would try again for ever; each try has waited for some seconds already.
+        if status in _LOCKED:
+            raise ServerUnavailable(
+                "an SQLite database of our own cannot be copied: it is locked",
+                effect="Somebody is connected to it, in a transaction that does not end.",
+                help="close the sessions and connections on which a test has begun a transaction.",
+            )
+
+    source.backup(target, progress=refuse_to_wait)
+
+
+def _has_log(path: Path) -> bool:
+    """Whether there is a write-ahead log: https://www.sqlite.org/wal.html."""
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def _copy(source: Path, target: Path) -> None:

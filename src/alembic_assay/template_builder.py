@@ -1,4 +1,4 @@
-"""A migrated database that is built once, kept, and copied for everyone who needs one."""
+"""A migrated database is built once, under a lock, and kept for all who come."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import URL, Connection
-from sqlalchemy.exc import DBAPIError
 
 from alembic_assay.dialects import Note
-from alembic_assay.exceptions import ServerUnavailable
 from alembic_assay.findings import Finding, Severity, errors
-from alembic_assay.fingerprints import Lineage, with_seed
+from alembic_assay.fingerprints import with_seed
+from alembic_assay.lineage import Lineage
 from alembic_assay.locking import held
 from alembic_assay.project import Project
 
@@ -37,8 +36,8 @@ class Build(Protocol):
     def __call__(self, project: Project, url: URL, *, is_new: bool) -> Built: ...
 
 
-class Template:
-    """The migrated database of a project, with the rows of a seed.
+class TemplateBuilder:
+    """Finds or makes the migrated database of a project, with the rows of a seed.
 
     It is found by the fingerprint of all that it is made from. Where there is none, the first
     process that comes makes it, under a lock, from the nearest earlier state that is there; nobody
@@ -67,7 +66,10 @@ class Template:
         self._seed = seed
         self._rebuild = rebuild
         self._graph = project.graph()
-        lineage = None if project.starts_from_models else Lineage(project, self._graph)
+        self.lineage = lineage = (
+            None if project.starts_from_models else Lineage(project, self._graph)
+        )
+        """What it is found by, if it is kept."""
         self._earlier = list(lineage.earlier_states()) if lineage else []
         self._migrated = lineage.heads if lineage else None
         self._wanted = with_seed(lineage.heads, seed) if lineage and seed else self._migrated
@@ -103,17 +105,6 @@ class Template:
             self._write_record(findings)
             return findings
 
-    def clone(self) -> URL:
-        """Return a copy, which is the caller's own. Raises ``ServerUnavailable``."""
-        try:
-            return self._databases.clone(self.url)
-        except (ServerUnavailable, DBAPIError):
-            if self._wanted is None or self._find():
-                raise
-        # It has been pruned in the meantime.
-        self.ensure()
-        return self._databases.clone(self.url)
-
     def _find(self) -> bool:
         self._url = self._databases.templates().get(self._wanted or "")
         return self._url is not None
@@ -143,7 +134,7 @@ class Template:
             built = self._build(self._project, url, is_new=source is None)
             if built.heads != self._graph.heads:
                 # env.py has set version_locations: the files there are not in the fingerprint.
-                self._migrated = self._wanted = None
+                self._migrated = self._wanted = self.lineage = None
             if not errors(built.findings):
                 self._seal(url, self._migrated)
         return url, built.findings
