@@ -143,9 +143,13 @@ def project_files(make_project: Callable[..., ProjectFiles]) -> ProjectFiles:
 
 
 @pytest.fixture
-def own_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def own_temporary_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
     """A folder below which this test, and the processes that it starts, have their own files."""
-    multiprocessing.util.get_temp_dir()  # chooses now: it is for the whole run
+    # Both are chosen at their first use, and for the whole run.
+    multiprocessing.util.get_temp_dir()
+    tmp_path_factory.getbasetemp()
     # Not one of pytest's: the address of a socket in it must be short, and as root a server runs
     # under another account, which cannot pass through those.
     folder = Path(mkdtemp(prefix="assay-"))

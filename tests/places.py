@@ -79,7 +79,8 @@ def own_place(databases: Databases, temporary_folder: Path) -> Iterator[Place]:
             return set(found.scalars())
 
     url = databases.url.set(username=user).render_as_string(hide_password=False)
-    yield Place(url, databases.backend.name, names, databases.server)
+    with databases.backend.serve(parse_url(url), None) as (server, _):
+        yield Place(url, databases.backend.name, names, server)
     for name in names():
         databases.drop(databases.url.set(database=name))
     with engine.begin() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator
@@ -11,10 +11,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import URL
+from sqlalchemy.exc import SQLAlchemyError
 
 from alembic_assay.dialects import Backend, Note, OwnDatabase, Server, get_backend, signature
-from alembic_assay.exceptions import DatabaseUnreachable, NotADatabase, UsageError
+from alembic_assay.exceptions import AssayError, first_line
 from alembic_assay.safety import refuse_unsafe
+from alembic_assay.urls import mask
+
+log = logging.getLogger("alembic_assay")
 
 TEMPLATES_KEPT = 5
 """Of one history, the newest ones."""
@@ -32,7 +36,6 @@ class Databases:
         self.left_behind: list[OwnDatabase] = []
         """What was found and dropped as this place was opened."""
         self._own: list[URL] = []
-        self._numbers = itertools.count(1)
 
     @property
     def url(self) -> URL:
@@ -41,11 +44,11 @@ class Databases:
 
     def create(self) -> URL:
         """Return a new, empty database. Raises ``ServerUnavailable`` where it cannot be made."""
-        return self._remember(self.server.create(self._new_name()))
+        return self._remember(self.server.create(self.server.new_name()))
 
     def clone(self, source: URL) -> URL:
         """Return a copy of a database of our own; whoever is connected to that loses it."""
-        return self._remember(self.server.clone(source, self._new_name()))
+        return self._remember(self.server.clone(source, self.server.new_name()))
 
     def drop(self, url: URL) -> None:
         """Drop a database of our own; one that is gone already is fine."""
@@ -69,7 +72,7 @@ class Databases:
 
     def set_aside(self, url: URL, template: URL, of: str) -> URL:
         """Keep a database under another name; return its URL. A new copy takes its place."""
-        kept = self.server.set_aside(url, template, self._new_name())
+        kept = self.server.set_aside(url, template, self.server.new_name())
         self.server.annotate(kept, Note.signed("kept", of))
         return kept
 
@@ -86,8 +89,8 @@ class Databases:
 
         That is what was made by processes that live no longer, unless it was kept; and of what was
         kept all that is old, and templates that are not among the newest of their history, or whose
-        history is gone.
-        With ``everything`` all that is not in use goes. What has lost its mark stays.
+        history is gone. With ``everything`` all that is not in use goes. What has lost its mark, or
+        cannot be dropped, stays, with a warning.
         """
         found = self.server.own_databases()
         living = self.server.living({one.owner for one in found})
@@ -95,8 +98,7 @@ class Databases:
         kept = [one for one in found if one.note is not None]
         gone += kept if everything else _outdated(kept)
         dropped = [one for one in gone if self._has_dropped(one.url)]
-        for owner in {one.owner for one in found} - living - {self.server.owner}:
-            self.server.forget(owner)
+        self.server.forget_the_dead()
         return dropped
 
     @contextmanager
@@ -115,14 +117,15 @@ class Databases:
                 stack.callback(self.server.drop, url)
         self._own.clear()
 
-    def _new_name(self) -> str:
-        return f"assay_{self.server.owner}_{next(self._numbers):04x}"
-
     def _has_dropped(self, url: URL) -> bool:
-        """Drop a database, unless it is not our own any more, or damaged, or just dropped."""
+        """Drop a database that another process left, and tell if it is not our own, or cannot go.
+
+        That is not to keep this process from its work.
+        """
         try:
             self.server.drop(url)
-        except (UsageError, NotADatabase, DatabaseUnreachable):
+        except (AssayError, SQLAlchemyError) as error:
+            log.warning("%s, which was left behind, stays: %s", mask(url), first_line(error))
             return False
         return True
 

@@ -51,8 +51,9 @@ def print_url(options: argparse.Namespace) -> int:
         )
         return FAILED
     url = urls[options.database]
-    plain = url.set(drivername=url.get_backend_name())
-    print(plain.render_as_string(hide_password=False))
+    plain = url.set(drivername=url.get_backend_name()).render_as_string(hide_password=False)
+    # SQLAlchemy leaves a blank in a password as it is, which libpq does not read.
+    print(plain.replace(" ", "%20") if url.password else plain)
     return DONE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import itertools
 import json
 import re
 import secrets
@@ -86,6 +87,11 @@ class Server(ABC):
     def __init__(self, url: URL) -> None:
         self.url = url
         self.owner = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+
+    def new_name(self) -> str:
+        """Return a name for a database of this owner, another one each time."""
+        return f"assay_{self.owner}_{next(self._numbers):04x}"
 
     @property
     @abstractmethod
@@ -135,9 +141,9 @@ class Server(ABC):
     def living(self, owners: Collection[str]) -> set[str]:
         """Return which of the owners live."""
 
-    def forget(self, owner: str) -> None:
-        """Remove what is left of a dead owner whose databases are all gone; by default nothing."""
-        del owner
+    def forget_the_dead(self) -> None:
+        """Remove what is left of owners that do not live, and whose databases are gone."""
+        return
 
     @abstractmethod
     def lock(self, name: str) -> AbstractContextManager[Lock]:

@@ -7,12 +7,11 @@ fixture or a check is used; only the header reads on, for a chosen server or for
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Generator
 
 import pytest
 
-from alembic_assay.pytest_plugin.choices import CHOICES, CONFIG, SERVER, URL, choose, shown
+from alembic_assay.pytest_plugin.choices import CHOICES, SERVER, choose
 from alembic_assay.pytest_plugin.fixtures import (
     assay_config,
     assay_databases,
@@ -30,6 +29,7 @@ from alembic_assay.pytest_plugin.fixtures import (
     migrated_database,
     migrated_engine,
 )
+from alembic_assay.pytest_plugin.header import header
 from alembic_assay.pytest_plugin.keeping import kept, note_failure
 
 __all__ = [
@@ -83,17 +83,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Say which server will be used, what else was chosen, and from where."""
-    chosen = [(choice, *choose(config, choice)) for choice in CHOICES]
-    if not config.option.assay and all(value is None for _, value, _ in chosen):
-        return None
-    server = _server_said(config)
-    parts = [
-        f"{one.name} {shown(value)} ({source})"
-        for one, value, source in chosen
-        if value and not (server and one in (URL, SERVER))
-    ]
-    said = ", ".join([server, *parts] if server else parts)
-    return f"alembic-assay: {said or 'as the Alembic configuration says'}"
+    return header(config)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -134,60 +124,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("databases of failed tests, kept until they are pruned")
         for database in databases:
             terminalreporter.write_line(database)
-
-
-def _server_said(config: pytest.Config) -> str | None:
-    """Say on which server databases will be made, if that can be told by now, and why there."""
-    try:
-        container, source = choose(config, SERVER)
-        if container is not None:
-            url = os.environ[URL.variable]
-            return f"{_kind(url)} on a server of its own, in {container} ({source})"
-        chosen, source = choose(config, URL)
-        if chosen is None and config.option.assay:
-            chosen, source = _url_of_project(config)
-        return _place(chosen, source) if chosen is not None else None
-    except Exception:
-        return None  # whatever needs a database will say what is wrong
-
-
-def _place(url: str, source: str) -> str | None:
-    kind = _kind(url)
-    if kind == "sqlite":  # known without SQLAlchemy, whose import takes longer than many a run
-        return f"{kind}, which needs no server ({source})"
-    from alembic_assay.dialects import get_backend
-    from alembic_assay.safety import hosts_of
-    from alembic_assay.urls import parse_url
-
-    parsed = parse_url(url)
-    get_backend(parsed)  # raises for what cannot be used
-    if hosts := ", ".join(hosts_of(parsed)):
-        port = f":{parsed.port}" if parsed.host and parsed.port else ""
-        return f"{kind} on the server at {hosts}{port} ({source})"
-    if kind != "postgresql":
-        return None
-    from alembic_assay.dialects.postgresql.binaries import find_binaries
-
-    if (binaries := find_binaries()) is None:
-        return None
-    why = f"no URL of a server was given; {source}"
-    return f"{kind} on a server of its own, {binaries.origin} ({why})"
-
-
-def _kind(url: str) -> str:
-    return url.partition(":")[0].partition("+")[0]
-
-
-def _url_of_project(config: pytest.Config) -> tuple[str, str]:
-    """Return what the project itself says, and where it does."""
-    from alembic_assay.config import load_config
-    from alembic_assay.config_files import find_config_file
-    from alembic_assay.project import server_url
-    from alembic_assay.settings import load_settings
-
-    named, _ = choose(config, CONFIG)
-    path = config.rootpath / named if named else find_config_file(config.rootpath)
-    settings = load_settings(path.parent)
-    url = server_url(None, settings, load_config(path))
-    source = "[tool.alembic-assay]" if settings.url else os.path.relpath(path, config.rootpath)
-    return url.render_as_string(hide_password=False), f"from {source}"

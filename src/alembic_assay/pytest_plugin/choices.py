@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +71,14 @@ def choose(config: pytest.Config, choice: Choice) -> tuple[str | None, str]:
     if ini := config.getini(choice.ini):
         return _as_text(ini), f"from ini {choice.ini}"
     return None, "default"
+
+
+def config_file(config: pytest.Config) -> Path:
+    """Return the file with Alembic's settings. Raises ``ConfigError`` where there is none."""
+    from alembic_assay.config_files import find_config_file
+
+    named, _ = choose(config, CONFIG)
+    return config.rootpath / named if named else find_config_file(config.rootpath)
 
 
 def allowed_hosts(config: pytest.Config) -> tuple[str, ...]:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from alembic_assay.pytest_plugin.choices import CONFIG, METADATA, URL, allowed_hosts, choose
+from alembic_assay.pytest_plugin.choices import (
+    CONFIG,
+    METADATA,
+    URL,
+    allowed_hosts,
+    choose,
+    config_file,
+)
 from alembic_assay.pytest_plugin.keeping import is_to_keep, report_kept
 
 if TYPE_CHECKING:
@@ -82,7 +89,7 @@ def assay_databases(
         else:
             from alembic_assay.project import find_server
 
-            url = find_server(assay_url, _config_file(pytestconfig))
+            url = find_server(assay_url, config_file(pytestconfig))
         with open_databases(url, allowed_hosts=allowed_hosts(pytestconfig)) as databases:
             yield databases
 
@@ -102,7 +109,7 @@ def assay_project(
     with (
         _errors_as_text(),
         open_project(
-            config_file=_config_file(pytestconfig),
+            config_file=config_file(pytestconfig),
             metadata=assay_metadata,
             databases=assay_databases,
         ) as project,
@@ -266,13 +273,6 @@ def _errors_as_text() -> Iterator[None]:
         yield
     except (AssayError, FindingsDetected) as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
-
-
-def _config_file(config: pytest.Config) -> Path:
-    from alembic_assay.config_files import find_config_file
-
-    named, _ = choose(config, CONFIG)
-    return config.rootpath / named if named else find_config_file(config.rootpath)
 
 
 def _memory_file(config: pytest.Config, url: str | None) -> Path:

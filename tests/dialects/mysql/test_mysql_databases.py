@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, Connection, create_engine, make_url
@@ -248,20 +249,20 @@ def test_user_who_may_not_mark_leaves_no_database_behind(
 
 
 def test_user_with_rights_on_our_databases_alone_can_do_all(
-    mysql_databases: Databases, user: URL
+    mysql_databases: Databases, user: URL, tmp_path: Path
 ) -> None:
     ask(mysql_databases.url, f"GRANT ALL ON `assay\\_%%`.* TO {user.username}")
 
     with open_databases(user) as databases, databases.temporary() as source:
-        server = databases.server
+        server, fingerprint = databases.server, secrets.token_hex(8)
         with databases.backend.connect(source) as connection:
             databases.backend.run_script(connection, EVERYTHING)
-        server.seal(source, Note.signed("template", "here", "fingerprint"))
+        server.seal(source, Note.signed("template", str(tmp_path), fingerprint))
         first, second = databases.clone(source), databases.clone(source)
 
         assert server.content(first) == server.content(second) is not None
         assert ask(first, "SELECT id, two FROM a_top") == ask(source, "SELECT id, two FROM a_top")
-        assert databases.templates() == {"fingerprint": source}
+        assert databases.templates()[fingerprint] == source
         assert server.living([server.owner]) == {server.owner}
         kept = server.set_aside(first, source, _new_name())
         assert tables(kept) == tables(first) == tables(source)
@@ -350,7 +351,7 @@ def test_template_that_was_dropped_by_another_is_missed(mysql_databases: Databas
     template = mysql_databases.create()
     ask(template, "CREATE TABLE t (id int)")
     ask(template, "INSERT INTO t VALUES (1)")
-    mysql_databases.seal(template, Note.signed("template", "here", "fingerprint"))
+    mysql_databases.seal(template, Note.signed("template", "/", "fingerprint"))
     mysql_databases.drop(mysql_databases.clone(template))
     ask(mysql_databases.url, f"DROP DATABASE {template.database}")
     name = _new_name()

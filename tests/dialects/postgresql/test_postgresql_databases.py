@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,8 @@ CHANGES = {
     "setval of what was given out": "SELECT setval('users_id_seq', 2, false)",
     "setval of an unused sequence": "SELECT setval('unused', 500, false)",
     "restart": "ALTER SEQUENCE unused RESTART WITH 7",
-    "setting": "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone TO ''Asia/Tokyo''',"
-    " current_database()); END $$",
+    "setting": "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || quote_ident(current_database())"
+    " || ' SET timezone = ''Asia/Tokyo'''; END $$",
     "large object": "SELECT lo_create(0)",
 }
 
@@ -228,27 +229,6 @@ def test_user_without_a_session_left_is_told_what_to_raise(
     assert "s3cret" not in str(raised.value)
 
 
-def test_source_that_takes_part_in_a_session_of_a_superuser_is_an_error_that_says_so(
-    postgresql_databases: Databases, user: URL
-) -> None:
-    ask(postgresql_databases.url, f"ALTER ROLE {user.username} CREATEDB")
-    with open_databases(user) as own:
-        source = own.create()
-        engine = create_engine(
-            postgresql_databases.url.set(database=source.database), poolclass=NullPool
-        )
-
-        with (
-            engine.connect() as connection,
-            pytest.raises((ServerUnavailable, DBAPIError)) as raised,
-        ):
-            connection.exec_driver_sql("SELECT 1")
-            own.clone(source)
-
-        assert "must be a superuser to terminate superuser process" in str(raised.value)
-        assert names(own, own.server.owner) == [source.database]
-
-
 def test_sealed_template_refuses_connections_and_drop(
     postgresql_databases: Databases, tmp_path: Path
 ) -> None:
@@ -303,6 +283,41 @@ def test_database_is_dropped_beside_a_connection_that_closes_at_that_moment(
         postgresql_databases.drop(url)
 
         closing.join()
+        assert not postgresql_databases.backend.exists(url)
+
+
+def test_database_whose_drop_was_cut_off_is_dropped_by_the_next_one(
+    postgresql_databases: Databases,
+) -> None:
+    dead = PostgreSQLServer(postgresql_databases.url)
+    torn = dead.create(f"assay_{dead.owner}_0001")
+    dead.close()
+    wait_until(lambda: not postgresql_databases.server.living({dead.owner}))
+    # As the server does when it begins: from then on a database is fit for nothing else.
+    ask(
+        postgresql_databases.url,
+        f"UPDATE pg_database SET datconnlimit = -2 WHERE datname = '{torn.database}'",
+    )
+
+    with open_databases(postgresql_databases.url):
+        assert not postgresql_databases.backend.exists(torn)
+
+
+def test_database_is_dropped_by_several_at_once(
+    postgresql_databases: Databases, tmp_path: Path
+) -> None:
+    for _ in range(5):
+        url = postgresql_databases.create()
+        postgresql_databases.seal(url, Note.signed("template", str(tmp_path), "a fingerprint"))
+        barrier = threading.Barrier(3)
+
+        def drop(_: int, url: URL = url, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            postgresql_databases.server.drop(url)
+
+        with ThreadPoolExecutor(3) as executor:
+            assert list(executor.map(drop, range(3))) == [None] * 3
+
         assert not postgresql_databases.backend.exists(url)
 
 

@@ -118,7 +118,9 @@ class MySQLServer(ServerSession):
         known = "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = :name"
         if not self._ask(known, name=name):
             return
-        if name not in self._marks(name) and not self._is_unfinished(name):
+        if name not in self._marks("ROUTINE_SCHEMA = :name", name=name) and not self._is_unfinished(
+            name
+        ):
             refuse_to_drop(url)
         # A transaction that a test forgot would keep the database, and let this wait for a day.
         self._end_idle_sessions(name)
@@ -140,7 +142,8 @@ class MySQLServer(ServerSession):
         return kept
 
     def own_databases(self) -> list[OwnDatabase]:
-        marks = self._marks()
+        # Those of other users may well be theirs to drop, and not ours.
+        marks = self._marks("DEFINER = CURRENT_USER()")
         names = self._ask(
             "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA"
             r" WHERE SCHEMA_NAME LIKE 'assay\_%' ORDER BY SCHEMA_NAME"
@@ -158,16 +161,17 @@ class MySQLServer(ServerSession):
             if self._ask("SELECT 1 FROM DUAL WHERE IS_USED_LOCK(:name)", name=_owner_lock(owner))
         }
 
-    def _marks(self, database: str | None = None) -> dict[str, Note | None]:
+    def _note(self, name: str) -> Note | None:
+        return self._marks("ROUTINE_SCHEMA = :name", name=name).get(name)
+
+    def _marks(self, condition: str, **values: object) -> dict[str, Note | None]:
         """Return the notes on the databases that have our mark, by their names."""
-        query = (
+        found = self._ask(
             "SELECT ROUTINE_SCHEMA, ROUTINE_COMMENT FROM information_schema.ROUTINES"
-            " WHERE ROUTINE_NAME = :mark"
+            f" WHERE ROUTINE_NAME = :mark AND {condition}",
+            mark=MARK,
+            **values,
         )
-        if database is None:
-            found = self._ask(query, mark=MARK)
-        else:
-            found = self._ask(f"{query} AND ROUTINE_SCHEMA = :name", mark=MARK, name=database)
         marks = {name: _MARKED.fullmatch(comment) for name, comment in found}
         return {
             name: Note.parse(parts[2] or "")
@@ -208,7 +212,7 @@ class MySQLServer(ServerSession):
             return self._templates[url]
         with self._session(url) as run:
             original = read_original(run)
-        note = self._marks(str(url.database)).get(str(url.database))
+        note = self._note(str(url.database))
         if note is not None and note.kind == "template":
             self._templates[url] = original
         return original

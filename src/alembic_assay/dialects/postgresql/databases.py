@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +34,12 @@ BIRTHMARK = 1_095_979_865
 """CONNECTION LIMIT of databases of our own, far above any real one.
 
 It is there from the moment at which the database is, as a comment is not; and no copy has it.
+"""
+
+TORN = -2
+"""What the server puts in its place as it begins a drop: the database is fit for no other use then.
+
+https://www.postgresql.org/docs/release/15.4/
 """
 
 OWNERS = 0x41535359
@@ -107,10 +113,13 @@ class PostgreSQLServer(ServerSession):
         )
         if not found:
             return
-        if found[0].datconnlimit != BIRTHMARK:
+        is_torn = found[0].datconnlimit == TORN and OWN_NAME.fullmatch(name)
+        if found[0].datconnlimit != BIRTHMARK and not is_torn:
             refuse_to_drop(url)
         if found[0].datistemplate:
-            self._alter(name, "IS_TEMPLATE false")
+            # It fails where somebody else drops it, too; if it is for another reason, DROP fails.
+            with suppress(DBAPIError):
+                self._alter(name, "IS_TEMPLATE false")
         # While somebody is there the server waits for 100 ms before it looks again.
         self._disconnect_all(name, patience=_MAY_LEAVE_SECONDS)
         self._run(f"DROP DATABASE IF EXISTS {self._quote(name)} WITH (FORCE)")
@@ -156,7 +165,8 @@ class PostgreSQLServer(ServerSession):
         # Those of other users can be neither dropped nor, with tables of theirs, be used.
         found = self._ask(
             "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database"
-            f" WHERE datconnlimit = {BIRTHMARK} AND pg_has_role(datdba, 'USAGE') ORDER BY datname"
+            f" WHERE datconnlimit IN ({BIRTHMARK}, {TORN}) AND pg_has_role(datdba, 'USAGE')"
+            " ORDER BY datname"
         )
         return [
             OwnDatabase(self.url.set(database=name), parts[1], _note(comment))
@@ -220,7 +230,8 @@ class PostgreSQLServer(ServerSession):
     def _disconnect_all(self, name: str, *, patience: float) -> None:
         """Wait until nobody is connected; after ``patience`` seconds end who still is."""
         started, has_ended = time.monotonic(), False
-        # Only superusers may end autovacuum; for the server itself it is never in the way.
+        # Only superusers may end autovacuum, which is never in the way of the server itself. Of
+        # sessions that we may not end, the type is hidden.
         query = (
             "FROM pg_stat_activity WHERE datname = :name AND backend_type <> 'autovacuum worker'"
         )

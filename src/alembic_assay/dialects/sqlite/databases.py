@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,21 +24,25 @@ from alembic_assay.dialects.server import (
 )
 from alembic_assay.dialects.sqlite.files import database_path, require_database
 from alembic_assay.dialects.sqlite.lock import DiskLock
-from alembic_assay.exceptions import ServerUnavailable
+from alembic_assay.exceptions import DatabaseUnreachable, ServerUnavailable
 
 BIRTHMARK = 0x41535359
 """``PRAGMA application_id`` of the toolkit's own databases; it travels with the copies."""
+
+_PATIENCE_SECONDS = 1.0
+"""With whoever has locked a database of our own."""
 
 _LOCKED = (5, 6)
 """SQLITE_BUSY and SQLITE_LOCKED, for which the driver has names since Python 3.11."""
 
 _UNFINISHED, _NOTE = "-unfinished", ".note"
 
+_JOURNALS = ("-journal", "-wal", "-shm")
+
 _ENDINGS = (
-    "-journal",
-    "-wal",
-    "-shm",
+    *_JOURNALS,
     ".migrate.lock",
+    *(_UNFINISHED + journal for journal in _JOURNALS),
     _UNFINISHED,
     _NOTE,
     _NOTE + _UNFINISHED,
@@ -59,8 +63,13 @@ class SQLiteFolder(Server):
         super().__init__(URL.create("sqlite+pysqlite", database=str(folder)))
         self.folder = folder
         self._alive = _owner_lock(folder, self.owner)
+        path = _owner_path(folder, self.owner)
         try:
-            self._alive.acquire()
+            self._alive.acquire(timeout=_PATIENCE_SECONDS)
+            while not path.exists():
+                # Another process took it for that of a dead owner, before it was locked.
+                self._alive.release()
+                self._alive.acquire(timeout=_PATIENCE_SECONDS)
         except OSError as error:
             raise self._failure(error) from error
 
@@ -86,10 +95,13 @@ class SQLiteFolder(Server):
 
     def drop(self, url: URL) -> None:
         path = _path(url)
-        if path.exists():
-            if require_database(path) != BIRTHMARK:
+        try:
+            if path.exists() and require_database(path) != BIRTHMARK:
                 refuse_to_drop(url)
-        elif not OWN_NAME.fullmatch(path.stem):
+        except DatabaseUnreachable:
+            if path.exists():
+                raise  # else it has been dropped by another process at this moment
+        if not path.exists() and not OWN_NAME.fullmatch(path.stem):
             return
         for ending in _ENDINGS:
             path.with_name(path.name + ending).unlink(missing_ok=True)
@@ -131,8 +143,13 @@ class SQLiteFolder(Server):
     def living(self, owners: Collection[str]) -> set[str]:
         return {owner for owner in owners if _is_alive(self.folder, owner)}
 
-    def forget(self, owner: str) -> None:
-        _owner_path(self.folder, owner).unlink(missing_ok=True)
+    def forget_the_dead(self) -> None:
+        for path in self.folder.glob("assay_*.alive"):
+            owner = path.stem.removeprefix("assay_")
+            if any(self.folder.glob(f"assay_{owner}_*")):
+                continue
+            with suppress(Timeout), _owner_lock(self.folder, owner):
+                path.unlink(missing_ok=True)  # locked, so that nobody begins to live in it
 
     @contextmanager
     def lock(self, name: str) -> Iterator[Lock]:
@@ -140,7 +157,7 @@ class SQLiteFolder(Server):
 
     def close(self) -> None:
         self._alive.release()
-        self.forget(self.owner)
+        _owner_path(self.folder, self.owner).unlink(missing_ok=True)
 
     def _url(self, name: str) -> URL:
         return self.url.set(database=str(self.folder / f"{name}.db"))
@@ -162,7 +179,8 @@ class SQLiteFolder(Server):
             yield unfinished
             unfinished.replace(path)
         except BaseException as error:
-            unfinished.unlink(missing_ok=True)
+            for ending in (*_JOURNALS, ""):
+                unfinished.with_name(unfinished.name + ending).unlink(missing_ok=True)
             if isinstance(error, (OSError, sqlite3.OperationalError)):
                 raise self._failure(error) from error
             raise
@@ -174,7 +192,7 @@ class SQLiteFolder(Server):
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE_SECONDS)
     connection.execute("PRAGMA synchronous = OFF")
     return connection
 
@@ -183,7 +201,7 @@ def _back_up(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     """Copy a database to which others are connected, as they see it."""
 
     def refuse_to_wait(status: int, remaining: int, total: int) -> None:
-        # The driver would try again for ever; each try has waited for some seconds already.
+        # The driver would try again for ever; each try has waited for a while already.
         if status in _LOCKED:
             raise ServerUnavailable(
                 "an SQLite database of our own cannot be copied: it is locked",
