@@ -16,6 +16,7 @@ from tempfile import mkdtemp
 import pytest
 from sqlalchemy import URL
 from tests.places import Place, own_place
+from tests.processes import Children
 
 from alembic_assay.databases import Databases, open_databases
 from alembic_assay.exceptions import DatabaseUnreachable
@@ -203,6 +204,14 @@ def place(databases: Databases, own_temporary_folder: Path) -> Iterator[Place]:
     """A place of each kind in turn for the databases of this test alone."""
     with own_place(databases, own_temporary_folder) as place:
         yield place
+
+
+@pytest.fixture
+def children(tmp_path: Path) -> Iterator[Children]:
+    """Processes, which end with the test."""
+    children = Children(tmp_path)
+    yield children
+    children.end()
 
 
 @pytest.fixture

@@ -54,13 +54,6 @@ def in_project(project_files: ProjectFiles, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
-def children(tmp_path: Path) -> Iterator[Children]:
-    children = Children(tmp_path)
-    yield children
-    children.end()
-
-
 @contextmanager
 def three(place: Place, folder: Path) -> Iterator[tuple[Databases, list[str]]]:
     """Have a template, a database that was kept, and one in use; yield their names."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -28,13 +27,6 @@ DEAD = "0123abcd"
 @pytest.fixture(autouse=True)
 def base_of_run(tmp_path: Path) -> None:
     """pytest chooses the folder of the run now: not in one that goes with a test."""
-
-
-@pytest.fixture
-def children(tmp_path: Path) -> Iterator[Children]:
-    children = Children(tmp_path)
-    yield children
-    children.end()
 
 
 @pytest.fixture

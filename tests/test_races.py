@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import signal
 import textwrap
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -40,13 +39,6 @@ KEY = -2312736347081022402
 """The advisory lock of the histories whose version table has its usual name."""
 
 TABLES = {"first", "counter", "last", "alembic_version"}
-
-
-@pytest.fixture
-def children(tmp_path: Path) -> Iterator[Children]:
-    children = Children(tmp_path)
-    yield children
-    children.end()
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from sqlalchemy import make_url
 from tests.places import Place
 from tests.processes import Children, use_template
@@ -18,13 +16,6 @@ if TYPE_CHECKING:
 
 KILLS = 12
 """How many of the steps a test tries, evenly spread; benchmarks/kills.py tries them all."""
-
-
-@pytest.fixture
-def children(tmp_path: Path) -> Iterator[Children]:
-    children = Children(tmp_path)
-    yield children
-    children.end()
 
 
 def test_next_run_works_and_a_prune_leaves_nothing(

@@ -65,7 +65,9 @@ def _options(project: Project) -> Iterator[str]:
     yield f"{project.databases.backend.name} {project.databases.server.version}"
     yield f"baseline={project.settings.baseline}"
     config = project.config_for(project.databases.url)
-    section = config.get_section(config.config_ini_section, {}) or {}
+    file, name = config.file_config, config.config_ini_section
+    # As they stand: env.py may be there to fill in what the file leaves open.
+    section = dict(file.items(name, raw=True)) if file.has_section(name) else {}
     for key, value in sorted({**config.toml_alembic_config, **section}.items()):
         if key not in _PLACES:
             yield f"{key}={value}"
