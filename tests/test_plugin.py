@@ -466,3 +466,15 @@ def test_nothing_but_pytest_is_imported_when_no_database_is_used(
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
 
     result.assert_outcomes(passed=1)
+
+
+def test_unknown_word_for_what_to_keep_is_refused(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_subprocess("--assay-keep=always")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            'ERROR: there is nothing to keep by the name "always" (from --assay-keep)',
+            "  help: --assay-keep=failed keeps the databases of failed tests.",
+        ]
+    )

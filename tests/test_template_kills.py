@@ -14,7 +14,7 @@ from alembic_assay.databases import open_databases
 if TYPE_CHECKING:
     from tests.conftest import ProjectFiles
 
-KILLS = 12
+KILLS = 6
 """How many of the steps a test tries, evenly spread; benchmarks/kills.py tries them all."""
 
 

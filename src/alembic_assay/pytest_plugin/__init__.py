@@ -11,7 +11,7 @@ from collections.abc import Generator
 
 import pytest
 
-from alembic_assay.pytest_plugin.choices import CHOICES, SERVER, choose
+from alembic_assay.pytest_plugin.choices import CHOICES, KEEP, SERVER, choose
 from alembic_assay.pytest_plugin.fixtures import (
     assay_config,
     assay_databases,
@@ -30,7 +30,7 @@ from alembic_assay.pytest_plugin.fixtures import (
     migrated_engine,
 )
 from alembic_assay.pytest_plugin.header import header
-from alembic_assay.pytest_plugin.keeping import kept, note_failure
+from alembic_assay.pytest_plugin.keeping import FAILED, kept, note_failure
 
 __all__ = [
     "assay_config",
@@ -67,6 +67,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             choice.option, action=choice.action, metavar=choice.metavar, help=choice.help
         )
         parser.addini(choice.ini, help=choice.help)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse what nothing would come of."""
+    value, source = choose(config, KEEP)
+    if value not in (None, FAILED):
+        raise pytest.UsageError(
+            f'there is nothing to keep by the name "{value}" ({source})\n'
+            f"  help: {KEEP.option}={FAILED} keeps the databases of failed tests."
+        )
 
 
 @pytest.hookimpl(tryfirst=True)

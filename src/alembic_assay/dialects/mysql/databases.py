@@ -40,7 +40,7 @@ _MOST_SESSIONS = 2
 _RIGHTS = "give the user the right to: GRANT ALL ON `assay\\_%`.* TO …"
 _CONNECTIONS = "raise max_connections of the server, or run fewer workers."
 _ROOM = "make room on the disk of the server: alembic-assay databases prune"
-_HELP = {
+_HELP: dict[object, str] = {
     **dict.fromkeys((1044, 1142, 1227, 1370), _RIGHTS),
     **dict.fromkeys((1040, 1203, 1226), _CONNECTIONS),
     **dict.fromkeys((1021, 1114), _ROOM),
@@ -242,7 +242,7 @@ class MySQLServer(ServerSession):
 
     def _failure(self, error: DBAPIError) -> Exception:
         code = error_code(error.orig)
-        return cannot_make(self.url, error, _HELP.get(code, _RIGHTS))  # type: ignore[call-overload]
+        return cannot_make(self.url, error, _HELP.get(code, _RIGHTS))
 
     def _sign_in(self, connection: Any, record: Any) -> None:
         with closing(connection.cursor()) as cursor:
