@@ -11,6 +11,8 @@ import pytest
 from tests.places import Place
 from tests.processes import ask
 
+from alembic_assay.recall import memory_of, recall
+
 if TYPE_CHECKING:
     from tests.conftest import ProjectFiles
 
@@ -237,6 +239,20 @@ def test_warm_run_imports_neither_alembic_nor_the_revisions(
         patch.setenv("FIRST", "1")
         run_alone().assert_outcomes(passed=1)
     run_alone().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+def test_kind_of_server_is_remembered_and_not_the_one_that_was_started(
+    pytester: pytest.Pytester, files: ProjectFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_URL", "postgresql://")
+    pytester.makepyfile(test_own="def test_own(migrated_engine):\n    pass\n")
+
+    run(pytester).assert_outcomes(passed=1)
+
+    memory = recall(memory_of(pytester.path, None, None, "postgresql://"))
+    assert memory is not None
+    assert memory.server == "postgresql://"
 
 
 @pytest.mark.parametrize("databases", ["sqlite"], indirect=True)

@@ -33,6 +33,8 @@ class Databases:
         self.server = server
         self.origin = origin
         self.backend: Backend = get_backend(server.url)
+        self.asked_for = server.url
+        """What led to the server: its URL, or only the kind of one that is found or started."""
         self.left_behind: list[OwnDatabase] = []
         """What was found and dropped as this place was opened."""
         self._own: list[URL] = []
@@ -151,7 +153,7 @@ def open_databases(
     refuse_unsafe(url, allowed_hosts=allowed_hosts)
     with backend.serve(url, folder) as (server, origin):
         databases = Databases(server, origin)
-        databases.left_behind = databases.prune()
+        databases.asked_for, databases.left_behind = url, databases.prune()
         try:
             yield databases
         finally:

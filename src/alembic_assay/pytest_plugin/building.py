@@ -25,7 +25,7 @@ def build_template(
         config_folder = project.config_file.parent
         remember(
             memory_file,
-            server=project.databases.url,
+            server=project.databases.asked_for,
             server_version=project.databases.server.version,
             state=lineage.heads,
             versions=versions(),
