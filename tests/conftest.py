@@ -207,6 +207,20 @@ def place(databases: Databases, own_temporary_folder: Path) -> Iterator[Place]:
 
 
 @pytest.fixture
+def inner_project(
+    pytester: pytest.Pytester,
+    make_project: Callable[..., ProjectFiles],
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+) -> ProjectFiles:
+    """A project in the folder of pytester, whose databases are made in the place."""
+    for name in ("ASSAY_CONFIG", "ASSAY_METADATA", "ALEMBIC_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ASSAY_URL", place.url)
+    return make_project(pytester.path)
+
+
+@pytest.fixture
 def children(tmp_path: Path) -> Iterator[Children]:
     """Processes, which end with the test."""
     children = Children(tmp_path)

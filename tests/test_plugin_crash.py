@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,24 +89,15 @@ DEADLINE = time.monotonic() + 60
 
 
 @pytest.fixture
-def files(
-    pytester: pytest.Pytester,
-    make_project: Callable[..., ProjectFiles],
-    place: Place,
-    monkeypatch: pytest.MonkeyPatch,
-) -> ProjectFiles:
-    """A project in the folder of pytester, whose databases are made on a server of each kind."""
-    for name in ("ASSAY_CONFIG", "ASSAY_METADATA", "ALEMBIC_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("ASSAY_URL", place.url)
-    files = make_project(pytester.path)
-    files.add_revision(
+def files(inner_project: ProjectFiles) -> ProjectFiles:
+    """A project with one table, whose databases are made on a server of each kind."""
+    inner_project.add_revision(
         "0001",
         upgrade="import pathlib, uuid\n"
-        f"pathlib.Path({str(files.folder)!r}, 'upgrade-' + uuid.uuid4().hex).touch()\n"
+        f"pathlib.Path({str(inner_project.folder)!r}, 'upgrade-' + uuid.uuid4().hex).touch()\n"
         'op.create_table("users", sa.Column("id", sa.Integer, primary_key=True))',
     )
-    return files
+    return inner_project
 
 
 def upgrades(files: ProjectFiles) -> int:

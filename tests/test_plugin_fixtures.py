@@ -99,19 +99,10 @@ DEADLINE = time.monotonic() + 60
 
 
 @pytest.fixture
-def files(
-    pytester: pytest.Pytester,
-    make_project: Callable[..., ProjectFiles],
-    place: Place,
-    monkeypatch: pytest.MonkeyPatch,
-) -> ProjectFiles:
-    """A project in the folder of pytester, whose databases are made on a server of each kind."""
-    for name in ("ASSAY_CONFIG", "ASSAY_METADATA", "ALEMBIC_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("ASSAY_URL", place.url)
-    files = make_project(pytester.path)
-    files.add_table("0001", None, "users")
-    return files
+def files(inner_project: ProjectFiles) -> ProjectFiles:
+    """A project with one table, whose databases are made on a server of each kind."""
+    inner_project.add_table("0001", None, "users")
+    return inner_project
 
 
 def basetemp(pytester: pytest.Pytester) -> Path:

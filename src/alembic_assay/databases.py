@@ -172,12 +172,11 @@ _OWN_NAME = re.compile(r"`?\bassay_[0-9a-f]{8}_[0-9a-f]{4,}\b`?\.")
 
 
 def _outdated(kept: list[OwnDatabase]) -> list[OwnDatabase]:
-    histories = defaultdict(list)
-    gone = []
+    histories, gone, here = defaultdict(list), [], signature()
     for one in kept:
         note = one.note
         assert note is not None
-        is_of_here = note.kind == "template" and note.owner == signature()
+        is_of_here = note.kind == "template" and note.owner == here
         if note.age > LONGEST_KEPT or (is_of_here and not Path(note.of).exists()):
             gone.append(one)
         elif note.kind == "template":

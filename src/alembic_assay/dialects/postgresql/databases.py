@@ -143,7 +143,7 @@ class PostgreSQLServer(ServerSession):
 
     def content(self, url: URL) -> object | None:
         # Before 15 the statistics came some time after the session that they are of had ended.
-        if int(self._setting("server_version_num")) < 150_000:
+        if self._version_number < 150_000:
             return None
         name = str(url.database)
         self._disconnect_all(name, patience=_MAY_LEAVE_SECONDS)
@@ -213,8 +213,12 @@ class PostgreSQLServer(ServerSession):
 
         https://www.postgresql.org/docs/current/sql-createdatabase.html#CREATE-DATABASE-STRATEGY
         """
-        has_strategies = int(self._setting("server_version_num")) >= 150_000
+        has_strategies = self._version_number >= 150_000
         return "STRATEGY FILE_COPY" if has_strategies and self._setting("fsync") == "off" else ""
+
+    @cached_property
+    def _version_number(self) -> int:
+        return int(self._setting("server_version_num"))
 
     def _setting(self, name: str) -> str:
         return str(self._ask("SELECT current_setting(:name)", name=name)[0][0])

@@ -108,26 +108,23 @@ def locked(path: Path, operation: int, *, create: bool = True) -> BinaryIO:
 
 def is_supervised(generation: Path) -> bool:
     """Tell whether the supervisor of this generation is alive."""
+    return is_locked(generation / "supervisor.lock")
+
+
+def has_ended(generation: Path) -> bool:
+    """Tell whether every process is gone that could still write to the data."""
+    return not is_locked(generation / "server.lock")
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether anybody holds a lock on the file, which may be missing."""
     try:
-        operation = fcntl.LOCK_EX | fcntl.LOCK_NB
-        locked(generation / "supervisor.lock", operation, create=False).close()
+        locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB, create=False).close()
     except BlockingIOError:
         return True
     except FileNotFoundError:
         return False
     return False
-
-
-def has_ended(generation: Path) -> bool:
-    """Tell whether every process is gone that could still write to the data."""
-    try:
-        operation = fcntl.LOCK_EX | fcntl.LOCK_NB
-        locked(generation / "server.lock", operation, create=False).close()
-    except BlockingIOError:
-        return False
-    except FileNotFoundError:
-        return True
-    return True
 
 
 def wait_until_ended(generation: Path) -> None:
