@@ -92,7 +92,8 @@ def test_help_is_what_the_readme_says(tmp_path: Path) -> None:
 
     result = run(command, tmp_path)
 
-    assert stripped(result.stdout) == printed
+    # Where a line is broken depends on the version of Python.
+    assert result.stdout.split() == " ".join(printed).split()
 
 
 def test_both_commands_make_their_own_environment() -> None:

@@ -71,9 +71,8 @@ def remember(
     names = [str(folder) for folder in folders]
     digests = _digests([*files, *_sources(names)])
     memory = Memory(text, server_version, state, versions, digests, names)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(asdict(memory)), encoding="utf-8")
-    unfinished.replace(path)
+    # Several workers may write it at once: what is not whole is no JSON, and so no memory.
+    path.write_text(json.dumps(asdict(memory)), encoding="utf-8")
 
 
 def _sources(folders: Iterable[str]) -> list[Path]:
