@@ -78,6 +78,10 @@ class Databases:
         self.server.annotate(kept, Note.signed("kept", of))
         return kept
 
+    def restore(self, url: URL, template: URL) -> None:
+        """Put a new copy of a template in the place of a database of our own."""
+        self.drop(self._remember(self.server.set_aside(url, template, self.server.new_name())))
+
     def templates(self) -> dict[str, URL]:
         """Return the templates on the server, by their fingerprints."""
         return {

@@ -17,6 +17,10 @@
     │   ├── LockTimeout             (also a TimeoutError)
     │   ├── LockUnavailable         the lock cannot be taken at all
     │   └── LockLost                it was ours and is not any more
+    ├── SandboxError                what a test did cannot be both kept apart and rolled back
+    │   ├── OverlapError            two transactions that cannot be undone one without the other
+    │   ├── TransactionEnded        something ended the transaction around the test
+    │   └── NotInRollback           it needs real commits: a database of the test's own
     └── MigrationError
         ├── MigrationFailed         a revision raised; the error itself is the __cause__
         └── EnvironmentFault        env.py did not do what it was run for
@@ -127,6 +131,22 @@ class LockUnavailable(LockError):
 
 class LockLost(LockError):
     """The migration lock was ours and is not any more."""
+
+
+class SandboxError(AssayError):
+    """What a test did cannot be both kept apart and rolled back behind it."""
+
+
+class OverlapError(SandboxError):
+    """Two transactions ran into each other so that one cannot be undone without the other."""
+
+
+class TransactionEnded(SandboxError):
+    """Something ended the transaction around a test; what it had changed may have stayed."""
+
+
+class NotInRollback(SandboxError):
+    """What was asked needs real commits, as there are on a database of the test's own."""
 
 
 class MigrationError(AssayError):

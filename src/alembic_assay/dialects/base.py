@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Connection, Dialect, Engine, MetaData, create_engine
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    MetaData,
+    create_engine,
+    func,
+    inspect,
+    literal,
+    select,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, Pool
+from sqlalchemy.types import TypeEngine
 
 from alembic_assay.catalog import Snapshot
 from alembic_assay.dialects.likeness import Likeness, Objects
 from alembic_assay.dialects.lock import Lock
+from alembic_assay.dialects.rollback import RollbackRules
 from alembic_assay.dialects.server import Server
 from alembic_assay.exceptions import (
     DatabaseUnreachable,
@@ -51,8 +66,14 @@ class Backend(ABC):
     extra: ClassVar[str] = ""
     """The extra of this distribution that installs a driver, where one must be installed."""
 
+    rollback: ClassVar[RollbackRules]
+    """What a transaction that is rolled back behind a test needs, and cannot do."""
+
     schemas_are_databases: ClassVar[bool] = False
     """Whether a table of another schema is one of another database, and so of somebody else's."""
+
+    has_decimals: ClassVar[bool] = True
+    """Whether numbers are exact, so that Python's Decimal stands for them."""
 
     # -- URLs and engines
 
@@ -267,6 +288,45 @@ class Backend(ABC):
     def likeness(self, scratch: Connection, models: Objects, migrated: Objects) -> Likeness:
         """Return what means the same in two databases of this kind; see ``Likeness``."""
         return Likeness(scratch, models, migrated)
+
+    # -- rows for tests
+
+    def read_checks(self, connection: Connection, table: str, schema: str | None) -> Sequence[str]:
+        """Return, as SQL, what must hold for each row of a table: its checks, and its types'."""
+        found = inspect(connection).get_check_constraints(table, schema)
+        return [check["sqltext"] for check in found]
+
+    def numbered_columns(
+        self, connection: Connection, table: str, schema: str | None
+    ) -> Collection[str]:
+        """Return the columns in which the database itself numbers the rows, if left out."""
+        columns = inspect(connection).get_columns(table, schema)
+        return [one["name"] for one in columns if one.get("autoincrement") is True]
+
+    def next_number(self, connection: Connection, column: Column[Any]) -> Any:
+        """Return a number for such a column, which the database will not take for another row."""
+        return connection.scalar(select(func.coalesce(func.max(column), 0) + 1))
+
+    def base_type(self, type_: TypeEngine[Any]) -> TypeEngine[Any]:
+        """Return what a type is made of, where it is one with a name of its own; else itself."""
+        return type_
+
+    def make_value(self, type_: TypeEngine[Any], number: int) -> Any:
+        """Return the n-th value, or an SQL expression of it, of a type that only this one has.
+
+        None stands for a type that other databases have, too.
+        """
+        return None
+
+    def guess_values(
+        self, connection: Connection, column: Column[Any], number: int
+    ) -> Sequence[ColumnElement[Any]]:
+        """Return expressions, of which one may fit a column of a type SQLAlchemy does not know."""
+        return [literal(f"{column.name}-{number}")]
+
+    def cast_value(self, value: ColumnElement[Any], type_: TypeEngine[Any]) -> ColumnElement[Any]:
+        """Return a value as checks find it in a column of this type: by default, as it is."""
+        return value
 
     def _with_driver(self, url: URL, drivers: tuple[str, ...]) -> URL:
         own = url.get_driver_name()

@@ -11,7 +11,7 @@ from collections.abc import Generator
 
 import pytest
 
-from alembic_assay.pytest_plugin.choices import CHOICES, KEEP, SERVER, choose
+from alembic_assay.pytest_plugin.choices import CHOICES, KEEP, SERVER, TARGETS, choose
 from alembic_assay.pytest_plugin.fixtures import (
     assay_config,
     assay_databases,
@@ -22,27 +22,46 @@ from alembic_assay.pytest_plugin.fixtures import (
     assay_seed,
     assay_template,
     assay_url,
-    db_connection,
-    db_session,
     fresh_database,
     fresh_engine,
     migrated_database,
     migrated_engine,
 )
 from alembic_assay.pytest_plugin.header import header
+from alembic_assay.pytest_plugin.isolation import (
+    assay_async_engine,
+    assay_isolation,
+    assay_sandbox,
+    assay_targets,
+    async_db_connection,
+    async_db_engine,
+    async_db_session,
+    db_connection,
+    db_engine,
+    db_session,
+)
 from alembic_assay.pytest_plugin.keeping import FAILED, kept, note_failure
+from alembic_assay.pytest_plugin.marker import DESCRIPTION, wishes_of
 
 __all__ = [
+    "assay_async_engine",
     "assay_config",
     "assay_databases",
+    "assay_isolation",
     "assay_memory",
     "assay_metadata",
     "assay_pool",
     "assay_project",
+    "assay_sandbox",
     "assay_seed",
+    "assay_targets",
     "assay_template",
     "assay_url",
+    "async_db_connection",
+    "async_db_engine",
+    "async_db_session",
     "db_connection",
+    "db_engine",
     "db_session",
     "fresh_database",
     "fresh_engine",
@@ -67,10 +86,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             choice.option, action=choice.action, metavar=choice.metavar, help=choice.help
         )
         parser.addini(choice.ini, help=choice.help)
+    for name, help_ in TARGETS.items():
+        parser.addini(name, type="args", default=[], help=help_)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse what nothing would come of."""
+    """Register the marker, and refuse what nothing would come of."""
+    config.addinivalue_line("markers", DESCRIPTION)
     value, source = choose(config, KEEP)
     if value not in (None, FAILED):
         raise pytest.UsageError(
@@ -100,7 +122,9 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Add the checks, before ``-k`` and ``-m`` choose among all items."""
+    """Read the markers; add the checks, before ``-k`` and ``-m`` choose among all items."""
+    for item in items:
+        wishes_of(item)
     if config.option.assay:
         from alembic_assay.pytest_plugin.items import make_items
 

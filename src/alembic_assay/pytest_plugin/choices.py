@@ -73,6 +73,43 @@ def choose(config: pytest.Config, choice: Choice) -> tuple[str | None, str]:
     return None, "default"
 
 
+TARGETS = {
+    "assay_engines": "Engines of the application, as package.module:engine",
+    "assay_sessions": "Sessions of the application, such as a scoped_session",
+    "assay_sessionmakers": "Sessionmakers of the application",
+    "mocked-engines": "As assay_engines; the name in pytest-flask-sqlalchemy",
+    "mocked-sessions": "As assay_sessions; the name in pytest-flask-sqlalchemy",
+    "mocked-sessionmakers": "As assay_sessionmakers; the name in pytest-flask-sqlalchemy",
+}
+"""Ini keys, each of which names some that are to use the tests' database."""
+
+
+def named_targets(config: pytest.Config) -> list[object]:
+    """Return the engines, sessions and sessionmakers that are named. Raises ``ConfigError``."""
+    from alembic_assay.settings import load_attribute
+
+    names = [name for key in TARGETS for name in config.getini(key)]
+    return [load_attribute(_with_colon(name)) for name in names]
+
+
+def _with_colon(name: str) -> str:
+    """Return ``package.module:attribute`` for a name that has only dots."""
+    if ":" in name:
+        return name
+    from importlib.util import find_spec
+
+    parts = name.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        module = ".".join(parts[:end])
+        try:
+            is_module = find_spec(module) is not None
+        except ModuleNotFoundError:
+            continue  # its parent is no package
+        if is_module:
+            return f"{module}:{'.'.join(parts[end:])}"
+    return name
+
+
 def config_file(config: pytest.Config) -> Path:
     """Return the file with Alembic's settings. Raises ``ConfigError`` where there is none."""
     from alembic_assay.config_files import find_config_file

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +17,14 @@ from alembic_assay.pytest_plugin.choices import (
     choose,
     config_file,
 )
+from alembic_assay.pytest_plugin.errors import errors_as_text
+from alembic_assay.pytest_plugin.isolation import OWN_CLONE, OwnClone
 from alembic_assay.pytest_plugin.keeping import is_to_keep, report_kept
 
 if TYPE_CHECKING:
     import sqlalchemy
     from alembic.config import Config
     from sqlalchemy import Connection, Engine, MetaData
-    from sqlalchemy.orm import Session
 
     from alembic_assay.databases import Databases
     from alembic_assay.pool import Pool
@@ -83,7 +83,7 @@ def assay_databases(
     from alembic_assay.databases import open_databases
     from alembic_assay.urls import parse_url
 
-    with _errors_as_text():
+    with errors_as_text():
         if assay_memory is not None:
             url = parse_url(assay_memory.server)
         else:
@@ -107,7 +107,7 @@ def assay_project(
     from alembic_assay.project import open_project
 
     with (
-        _errors_as_text(),
+        errors_as_text(),
         open_project(
             config_file=config_file(pytestconfig),
             metadata=assay_metadata,
@@ -166,66 +166,43 @@ def assay_template(
             memory_file=_memory_file(request.config, request.getfixturevalue("assay_url")),
         )
 
-    with _errors_as_text():
+    with errors_as_text():
         return Template(assay_databases, find)
 
 
 @pytest.fixture(scope="session")
 def migrated_database(
-    assay_databases: Databases, assay_template: Template
+    pytestconfig: pytest.Config, assay_databases: Databases, assay_template: Template
 ) -> Iterator[sqlalchemy.URL]:
-    """The URL of a migrated database of this worker's own."""
-    with _errors_as_text():
+    """The URL of a migrated database of this worker's own.
+
+    Override it for a database that something else has migrated; of that one nothing is changed but
+    by the tests that ask for migrated_engine.
+    """
+    with errors_as_text():
         url = assay_template.clone()
+    pytestconfig.stash[OWN_CLONE] = OwnClone(url, assay_databases, assay_template)
     yield url
     assay_databases.drop(url)
 
 
 @pytest.fixture(scope="session")
 def migrated_engine(
-    assay_databases: Databases, migrated_database: sqlalchemy.URL
+    pytestconfig: pytest.Config, migrated_database: sqlalchemy.URL
 ) -> Iterator[Engine]:
-    """An Engine on migrated_database. What is committed through it stays until the run ends."""
-    engine = assay_databases.backend.make_own_engine(migrated_database)
+    """An Engine on migrated_database. What is committed through it stays until the run ends.
+
+    In a test that takes db_engine, or another of these, it is gone after the test.
+    """
+    from alembic_assay.dialects import get_backend
+
+    own = pytestconfig.stash.get(OWN_CLONE, None)
+    backend = get_backend(migrated_database)
+    is_own = own is not None and own.url == migrated_database
+    make = backend.make_own_engine if is_own else backend.make_engine
+    engine = make(migrated_database)
     yield engine
     engine.dispose()
-
-
-@pytest.fixture
-def db_connection(
-    request: pytest.FixtureRequest,
-    assay_databases: Databases,
-    assay_template: Template,
-    migrated_engine: Engine,
-) -> Iterator[Connection]:
-    """A Connection to the migrated database; all that the test does on it is undone afterwards.
-
-    Transactions work as ever, and commit() commits, but only as far as this connection can see.
-    """
-    from alembic_assay.sandbox import rolled_back_connection
-
-    with rolled_back_connection(migrated_engine, keep=lambda: is_to_keep(request)) as connection:
-        yield connection
-    if is_to_keep(request):
-        migrated_engine.dispose()
-        kept = assay_databases.set_aside(
-            migrated_engine.url, assay_template.url, request.node.nodeid
-        )
-        report_kept(request, kept)
-
-
-@pytest.fixture
-def db_session(request: pytest.FixtureRequest, db_connection: Connection) -> Iterator[Session]:
-    """A Session on db_connection: code under test may commit; all is undone afterwards."""
-    from sqlalchemy.exc import SQLAlchemyError
-    from sqlalchemy.orm import Session
-
-    with Session(bind=db_connection, join_transaction_mode="create_savepoint") as session:
-        yield session
-        if is_to_keep(request):
-            # What had been flushed, as far as the database took it.
-            with suppress(SQLAlchemyError):
-                session.commit()
 
 
 @pytest.fixture(scope="session")
@@ -243,7 +220,7 @@ def fresh_engine(
     request: pytest.FixtureRequest, assay_databases: Databases, assay_pool: Pool
 ) -> Iterator[Engine]:
     """An Engine on a migrated database of this test's own, in which commits are real."""
-    with _errors_as_text():
+    with errors_as_text():
         engine = assay_pool.take()
     yield engine
     if is_to_keep(request):
@@ -259,20 +236,6 @@ def fresh_database(fresh_engine: Engine) -> sqlalchemy.URL:
     """The URL of a migrated database of this test's own; nobody is connected to it."""
     fresh_engine.dispose()
     return fresh_engine.url
-
-
-@contextmanager
-def _errors_as_text() -> Iterator[None]:
-    """Fail with the text of our own errors alone: a traceback shows the arguments of the driver.
-
-    The password is among them.
-    """
-    from alembic_assay.exceptions import AssayError, FindingsDetected
-
-    try:
-        yield
-    except (AssayError, FindingsDetected) as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _memory_file(config: pytest.Config, url: str | None) -> Path:

@@ -24,10 +24,16 @@ def note_failure(item: pytest.Item, report: pytest.TestReport) -> None:
         item.stash[_HAS_FAILED] = True
 
 
+def has_failed(request: pytest.FixtureRequest) -> bool:
+    """Whether a test has failed by now."""
+    found: bool = request.node.stash.get(_HAS_FAILED, False)
+    return found
+
+
 def is_to_keep(request: pytest.FixtureRequest) -> bool:
     """Whether the database of a test is to stay."""
     is_wanted = choose(request.config, KEEP)[0] == FAILED
-    return is_wanted and request.node.stash.get(_HAS_FAILED, False)
+    return is_wanted and has_failed(request)
 
 
 def report_kept(request: pytest.FixtureRequest, url: sqlalchemy.URL) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, MetaData, create_engine
+from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, MetaData, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, Pool
+from sqlalchemy.types import TypeEngine
 
 from alembic_assay.catalog import Snapshot
 from alembic_assay.dialects.base import Backend, connection_url, unreachable
 from alembic_assay.dialects.likeness import Likeness, Objects
 from alembic_assay.dialects.lock import Lock
+from alembic_assay.dialects.mysql import rows
 from alembic_assay.dialects.mysql.catalog import read_catalog
 from alembic_assay.dialects.mysql.databases import MySQLServer
 from alembic_assay.dialects.mysql.driver import LOCAL_HOSTS, error_code, fast_arguments
@@ -21,6 +24,7 @@ from alembic_assay.dialects.mysql.likeness import MySQLLikeness
 from alembic_assay.dialects.mysql.lock import NamedLock
 from alembic_assay.dialects.mysql.models import clear_for_models, make_way_for_models
 from alembic_assay.dialects.mysql.queries import DEFAULTS
+from alembic_assay.dialects.mysql.rollback import MySQLRollbackRules
 from alembic_assay.dialects.mysql.script import split_script
 from alembic_assay.dialects.mysql.tokens import quote
 from alembic_assay.dialects.server import Server
@@ -51,6 +55,7 @@ class MySQL(Backend):
 
     name = "mysql"
     sync_drivers = ("pymysql", "mysqldb", "mariadbconnector", "mysqlconnector")
+    rollback = MySQLRollbackRules()
     async_drivers = ("aiomysql", "asyncmy")
     extra = "mysql"
     schemas_are_databases = True
@@ -198,6 +203,17 @@ class MySQL(Backend):
 
     def likeness(self, scratch: Connection, models: Objects, migrated: Objects) -> Likeness:
         return MySQLLikeness(scratch, models, migrated)
+
+    def read_checks(self, connection: Connection, table: str, schema: str | None) -> Sequence[str]:
+        return rows.read_checks(connection, table, schema)
+
+    def make_value(self, type_: TypeEngine[Any], number: int) -> Any:
+        return rows.make_value(type_, number)
+
+    def guess_values(
+        self, connection: Connection, column: Column[Any], number: int
+    ) -> Sequence[ColumnElement[Any]]:
+        return rows.guess_values(number)
 
     def _run(self, url: URL, statement: str) -> None:
         with self._server_engine(url).connect() as connection:

@@ -7,9 +7,20 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, text
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    MetaData,
+    create_engine,
+    event,
+    text,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, Pool
+from sqlalchemy.types import TypeEngine
 
 from alembic_assay.catalog import Snapshot
 from alembic_assay.dialects.base import Backend, connection_url, unreachable
@@ -17,6 +28,7 @@ from alembic_assay.dialects.likeness import Likeness, Objects
 from alembic_assay.dialects.lock import Lock
 from alembic_assay.dialects.postgresql.databases import PostgreSQLServer
 from alembic_assay.dialects.postgresql.lock import AdvisoryLock
+from alembic_assay.dialects.postgresql.rollback import PostgreSQLRollbackRules
 from alembic_assay.dialects.postgresql.sqlstates import (
     ACTIVE_TRANSACTION,
     DUPLICATE_DATABASE,
@@ -41,6 +53,7 @@ class PostgreSQL(Backend):
 
     name = "postgresql"
     sync_drivers = ("psycopg", "psycopg2", "pg8000")
+    rollback = PostgreSQLRollbackRules()
     async_drivers = ("psycopg", "asyncpg")
     extra = "postgresql"
     has_triggers_by_table = True
@@ -218,6 +231,40 @@ class PostgreSQL(Backend):
         from alembic_assay.dialects.postgresql.likeness import PostgreSQLLikeness
 
         return PostgreSQLLikeness(scratch, models, migrated)
+
+    def read_checks(self, connection: Connection, table: str, schema: str | None) -> Sequence[str]:
+        from alembic_assay.dialects.postgresql.rows import read_domain_checks
+
+        own = super().read_checks(connection, table, schema)
+        return [*own, *read_domain_checks(connection, table, schema)]
+
+    def next_number(self, connection: Connection, column: Column[Any]) -> Any:
+        from alembic_assay.dialects.postgresql.rows import next_in_sequence
+
+        number = next_in_sequence(connection, column)
+        return super().next_number(connection, column) if number is None else number
+
+    def base_type(self, type_: TypeEngine[Any]) -> TypeEngine[Any]:
+        from alembic_assay.dialects.postgresql.rows import base_type
+
+        return base_type(type_)
+
+    def make_value(self, type_: TypeEngine[Any], number: int) -> Any:
+        from alembic_assay.dialects.postgresql.rows import make_value
+
+        return make_value(type_, number)
+
+    def guess_values(
+        self, connection: Connection, column: Column[Any], number: int
+    ) -> Sequence[ColumnElement[Any]]:
+        from alembic_assay.dialects.postgresql.rows import guess_values
+
+        return guess_values(connection, column, number)
+
+    def cast_value(self, value: ColumnElement[Any], type_: TypeEngine[Any]) -> ColumnElement[Any]:
+        from alembic_assay.dialects.postgresql.rows import cast_value
+
+        return cast_value(value, type_)
 
     @contextmanager
     def _open(self, url: URL) -> Iterator[Server]:

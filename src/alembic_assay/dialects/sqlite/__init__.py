@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +19,7 @@ from alembic_assay.dialects.sqlite.databases import SQLiteFolder
 from alembic_assay.dialects.sqlite.files import database_path, lock_path, require_database
 from alembic_assay.dialects.sqlite.lock import DiskLock
 from alembic_assay.dialects.sqlite.names import fold
+from alembic_assay.dialects.sqlite.rollback import SQLiteRollbackRules
 from alembic_assay.dialects.user_folder import ensure_own_directory, user_folder
 from alembic_assay.exceptions import DatabaseUnreachable, UsageError
 from alembic_assay.urls import mask
@@ -32,11 +33,13 @@ class SQLite(Backend):
 
     name = "sqlite"
     sync_drivers = ("pysqlite",)
+    rollback = SQLiteRollbackRules()
     async_drivers = ("aiosqlite",)
     schemas_are_databases = True  # files that are attached
     # Alembic takes SQLite's DDL for non-transactional, as the driver leaves it by default.
     context_options: ClassVar[Mapping[str, Any]] = {"transactional_ddl": True}
     has_alter_constraint = False
+    has_decimals = False
 
     def make_engine(self, url: URL, pool: type[Pool] = NullPool) -> Engine:
         """Return an engine whose transactions are real: ``BEGIN IMMEDIATE``, DDL included.
@@ -174,6 +177,18 @@ class SQLite(Backend):
         from alembic_assay.dialects.sqlite.likeness import SQLiteLikeness
 
         return SQLiteLikeness(scratch, models, migrated)
+
+    def read_checks(self, connection: Connection, table: str, schema: str | None) -> Sequence[str]:
+        from alembic_assay.dialects.sqlite.rows import read_checks
+
+        return read_checks(connection, table, schema)
+
+    def numbered_columns(
+        self, connection: Connection, table: str, schema: str | None
+    ) -> Collection[str]:
+        from alembic_assay.dialects.sqlite.rows import numbered_columns
+
+        return numbered_columns(connection, table, schema)
 
 
 BACKEND = SQLite()

@@ -1,0 +1,313 @@
+"""A database in which whatever is committed is gone behind the test, whoever has committed it.
+
+Every engine that leads to the database takes part, from its first use on, whenever and wherever it
+was made: ``Engine.raw_connection``, through which each connection of SQLAlchemy comes, hands out
+virtual connections instead, which share one session of the database.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import URL, Dialect, Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool, PoolProxiedConnection
+
+from alembic_assay.dialects import get_backend
+from alembic_assay.exceptions import NotInRollback, SandboxError, UnsupportedDatabase
+from alembic_assay.sandbox.link import Driver, Link
+from alembic_assay.sandbox.loop_thread import Job, LoopThread
+from alembic_assay.sandbox.member import (
+    Member,
+    isolation_levels_by_us,
+    open_connection,
+    tell_listeners,
+)
+from alembic_assay.sandbox.stack import FRESH_HINT
+from alembic_assay.sandbox.transactions import Transactions
+from alembic_assay.sandbox.virtual import VirtualConnection
+
+__all__ = ["Sandbox", "sandbox"]
+
+
+class Sandbox:
+    """A database whose sessions stay open from test to test; ``isolated`` is for one of these.
+
+    Engines take part that lead to the database of ``url``, and besides all of ``named``. The
+    database ``is_own`` if it was made for tests, and nobody minds what is changed in it.
+    """
+
+    def __init__(self, url: URL, *, named: Iterable[Engine] = (), is_own: bool = False) -> None:
+        self._url = url
+        self.is_own = is_own
+        self._resets_sequences = False
+        self._undo = ExitStack()
+        self._backend = get_backend(url)
+        self._links: dict[str, Link] = {}
+        self._members: WeakKeyDictionary[Dialect, Member | None] = WeakKeyDictionary()
+        self._named = {engine.dialect for engine in named}
+        self._loop: LoopThread | None = None
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def isolated(
+        self, *, reset_sequences: bool = False, keep: Callable[[], bool] = lambda: False
+    ) -> Iterator[ExitStack]:
+        """Have all that happens in the database within a block rolled back behind it.
+
+        Yield what is to be left when that is done, such as sessions of the block's own, with which
+        nothing can go wrong then. With ``reset_sequences`` the numbers for new rows go on behind
+        those of the rows that are there, in each block anew. Where ``keep()`` is true behind the
+        block, all is committed.
+
+        Raises ``TransactionEnded`` if something has ended the transaction, and the first error of
+        the sandbox's own in the block, such as ``OverlapError``, be it that somebody has caught it.
+        """
+        self._set_resets_sequences(reset_sequences)
+        with ExitStack() as behind, ExitStack() as stack:
+            stack.callback(self._end, keep)
+            stack.enter_context(_raw_connections_by(self._route))
+            for dialect in list(self._members):
+                stack.enter_context(isolation_levels_by_us(dialect))
+            self._undo = stack
+            yield behind
+
+    @contextmanager
+    def redirected(self, url: URL) -> Iterator[None]:
+        """Have the engines that take part lead to another database within a block, for real."""
+        members: WeakKeyDictionary[Dialect, Member] = WeakKeyDictionary()
+
+        def route(engine: Engine) -> Member | None:
+            if not self._takes_part(engine):
+                return None
+            if engine.dialect not in members:
+                members[engine.dialect] = Member(engine, partial(open_connection, engine, url))
+            return members[engine.dialect]
+
+        with _raw_connections_by(route):
+            yield
+
+    def close(self) -> None:
+        """Close the sessions."""
+        for link in self._links.values():
+            link.close()
+        self._links.clear()
+        self._members.clear()
+        if self._loop is not None:
+            self._loop.close()
+            self._loop = None
+
+    def connect(self, engine: AsyncEngine) -> tuple[AsyncConnection, Callable[[], None]]:
+        """Return a started connection of an engine that takes part, and what closes it."""
+        self._loop = self._loop or LoopThread()
+        connection = self._loop.wait_for(engine.connect().start())
+        assert connection.sync_connection is not None, "it is started"
+        return connection, connection.sync_connection.close
+
+    def name(self, engine: Engine) -> None:
+        """Have an engine take part, wherever it leads to."""
+        self._named.add(engine.dialect)
+        self._members.pop(engine.dialect, None)
+
+    # -- which engines take part
+
+    def _route(self, engine: Engine) -> Member | None:
+        """Return the member that an engine is, if it takes part."""
+        with self._lock:
+            if engine.dialect not in self._members:
+                self._members[engine.dialect] = None  # while it connects, for the first time
+                try:
+                    member = self._adopted(engine)
+                except BaseException:
+                    del self._members[engine.dialect]
+                    raise
+                self._members[engine.dialect] = member
+            return self._members[engine.dialect]
+
+    def _adopted(self, engine: Engine) -> Member | None:
+        if not self._takes_part(engine):
+            return None
+        on_loop = self._runner(engine.dialect)
+        connection, is_autocommit, settings = on_loop(partial(self._open, engine))
+        link = self._links.get(self._backend.rollback.family(engine.dialect))
+        if link is None:
+            driver = self._driver(engine.dialect, connection)
+            link = self._new_link(engine, driver)
+        else:
+            on_loop(lambda job: engine.dialect.do_close(connection))
+            driver = link.drivers.get(engine.dialect.is_async) or self._joined(link, engine.dialect)
+            self._set_up(engine, link, driver, settings)
+        self._undo.enter_context(isolation_levels_by_us(engine.dialect))
+        arguments = self._backend.rollback.cursor_arguments
+
+        def make() -> VirtualConnection:
+            transactions = Transactions(link, driver, is_autocommit=is_autocommit)
+            return VirtualConnection(transactions, arguments)
+
+        return Member(engine, make)
+
+    def _takes_part(self, engine: Engine) -> bool:
+        if engine.dialect in self._named:
+            self._require_same_kind(engine)
+            return True
+        return self._leads_here(engine)
+
+    def _leads_here(self, engine: Engine) -> bool:
+        try:
+            return self._backend.is_same_database(engine.url, self._url)
+        except UnsupportedDatabase:
+            return False
+
+    def _require_same_kind(self, engine: Engine) -> None:
+        if engine.url.get_backend_name() != self._url.get_backend_name():
+            raise SandboxError(
+                f"the engine {engine.url!r} is for another kind of database than {self._url!r}",
+                effect="It was named to take part in the tests on that, and cannot.",
+                help="do not name it; or have the tests run on its kind: --assay-url.",
+            )
+
+    def _open(self, engine: Engine, job: Job) -> tuple[Any, bool, object]:
+        """Return a new connection, whether it commits each statement, and what it is set to."""
+        rules, dialect = self._backend.rollback, engine.dialect
+        url = None if self._leads_here(engine) else self._url
+        connection = open_connection(engine, url)
+        is_autocommit = rules.is_autocommit(dialect, connection)
+        settings = rules.settings(Driver(dialect, connection, None).ask)
+        dialect.do_rollback(connection)
+        return connection, is_autocommit, settings
+
+    # -- sessions
+
+    def _set_resets_sequences(self, value: bool) -> None:  # noqa: FBT001 - one of two states
+        if value and not (self.is_own or self._backend.rollback.resettable_sequences):
+            raise NotInRollback(
+                f"the numbers for new rows of {self._url!r} cannot begin anew",
+                effect="On this kind of database that lasts, and this one is not the toolkit's.",
+                help=FRESH_HINT,
+            )
+        self._resets_sequences = value
+        for link in self._links.values():
+            link.resets_sequences = value
+
+    def _new_link(self, engine: Engine, driver: Driver) -> Link:
+        rules, dialect = self._backend.rollback, driver.dialect
+        link = Link(rules, driver, self._links)
+        link.use_blocking(driver, lambda job: rules.take_over(dialect, driver.connection))
+        link.resets_sequences = self._resets_sequences
+        self._links[rules.family(dialect)] = link
+        # Now, as their listeners may set what cannot be set within a transaction.
+        for other in _engines():
+            if other.dialect not in self._members and self._leads_here(other):
+                with suppress(SQLAlchemyError):
+                    self._route(other)
+        return link
+
+    def _driver(self, dialect: Dialect, connection: Any) -> Driver:
+        return Driver(dialect, connection, self._loop if dialect.is_async else None)
+
+    def _joined(self, link: Link, dialect: Dialect) -> Driver:
+        """Return a driver of another kind in the session of a link."""
+        rules, first = self._backend.rollback, link.first
+        theirs = first.dialect.get_driver_connection(first.connection)
+        connection = self._runner(dialect)(lambda job: rules.join(dialect, theirs))
+        link.drivers[dialect.is_async] = driver = self._driver(dialect, connection)
+        return driver
+
+    def _set_up(self, engine: Engine, link: Link, driver: Driver, settings: object) -> None:
+        """Let the listeners of an engine set up a session that is there already."""
+
+        def tell(job: Job) -> None:
+            tell_listeners(engine, driver.connection)
+
+        if not link.is_begun or link.has_restarted():
+            link.use_blocking(driver, tell)
+            link.use_blocking(
+                driver,
+                lambda job: self._backend.rollback.take_over(driver.dialect, driver.connection),
+            )
+            return
+        link.set_up_within(driver, tell, settings, engine)
+
+    def _runner(self, dialect: Dialect) -> Callable[[Callable[[Job], Any]], Any]:
+        """Return what runs functions that use a dialect, and waits for them."""
+        if not dialect.is_async:
+            return lambda function: function(Job())
+        self._loop = self._loop or LoopThread()
+        return self._loop.wait
+
+    def _end(self, keep: Callable[[], bool]) -> None:
+        is_to_keep, errors = keep(), []
+        for family, link in list(self._links.items()):
+            errors += link.errors
+            try:
+                link.end(keep=is_to_keep)
+            except SandboxError as error:
+                errors.insert(0, error)
+            if link.is_lost:
+                del self._links[family]
+                with suppress(Exception):
+                    link.close()
+                self._members.clear()
+        if errors:
+            raise errors[0]
+
+
+def make_async_engine(url: URL) -> AsyncEngine:
+    """Return an engine for a database of tests, with the driver of others that lead there, if any.
+
+    It keeps no connections, each of which would belong to one event loop.
+    """
+    backend = get_backend(url)
+    used = [
+        engine.url.drivername
+        for engine in _engines()
+        if engine.dialect.is_async and engine.dialect.name == url.get_dialect().name
+    ]
+    named = url.set(drivername=used[0]) if used else url
+    return create_async_engine(backend.async_url(named), poolclass=NullPool)
+
+
+@contextmanager
+def sandbox(engine: Engine, *, reset_sequences: bool = False) -> Iterator[None]:
+    """Have all that happens in the database of an engine within a block rolled back behind it.
+
+    That holds for each engine, session and connection of SQLAlchemy that leads to this database, in
+    whichever thread, sync or async, and whenever it was made. For an ``AsyncEngine`` give its
+    ``sync_engine``. Transactions, savepoints, ``dispose()`` and events are as ever.
+
+    Raises what ``Sandbox.isolated`` does.
+    """
+    box = Sandbox(engine.url, named=[engine])
+    try:
+        with box.isolated(reset_sequences=reset_sequences):
+            yield
+    finally:
+        box.close()
+
+
+@contextmanager
+def _raw_connections_by(route: Callable[[Engine], Member | None]) -> Iterator[None]:
+    original = Engine.raw_connection
+
+    def raw_connection(engine: Engine) -> PoolProxiedConnection:
+        member = route(engine)
+        return original(engine) if member is None else member.connect()
+
+    Engine.raw_connection = raw_connection  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        Engine.raw_connection = original  # type: ignore[method-assign]
+
+
+def _engines() -> list[Engine]:
+    """Return all engines of this process."""
+    # Not ``isinstance``, which asks proxies of applications that do not run.
+    return [one for one in gc.get_objects() if issubclass(type(one), Engine)]

@@ -1,0 +1,112 @@
+"""An engine of the application that takes part in a sandbox, and the connections that it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import URL, Dialect, Engine, event
+from sqlalchemy.pool import NullPool, PoolProxiedConnection
+
+from alembic_assay.exceptions import SandboxError
+from alembic_assay.sandbox.virtual import VirtualConnection
+
+_FORWARDED = ("checkout", "checkin", "reset", "invalidate", "soft_invalidate")
+
+
+class Member:
+    """Gives an engine the connections of the DBAPI that ``make`` makes, by a pool that keeps none.
+
+    The engine's own pool stays as it is, and empty; its listeners are told of what happens here.
+    """
+
+    def __init__(self, engine: Engine, make: Callable[[], Any]) -> None:
+        self._pool = NullPool(make, dialect=engine.dialect)
+        for name in _FORWARDED:
+            event.listen(self._pool, name, _forward(engine.pool.dispatch, name))
+
+    def connect(self) -> PoolProxiedConnection:
+        """Return a connection, as ``Engine.raw_connection`` does."""
+        return self._pool.connect()
+
+
+def _forward(dispatch: Any, name: str) -> Callable[..., None]:
+    def forward(*arguments: Any) -> None:
+        getattr(dispatch, name)(*arguments)
+
+    return forward
+
+
+def open_connection(engine: Engine, url: URL | None = None) -> Any:
+    """Return a connection of the DBAPI as the engine makes them, with its listeners; it is ours.
+
+    With ``url`` it is one to there. The dialect is initialized by it, where it has not been yet.
+    Raises ``SandboxError`` for an engine with a ``creator``, which leads to one place alone.
+    """
+    if url is None:
+        return _connect(engine)
+    here, there = (
+        engine.dialect.create_connect_args(one)
+        for one in (engine.url, url.set(drivername=engine.url.drivername))
+    )
+    made: list[Any] = []
+
+    def give(dialect: Dialect, _: object, __: object, arguments: dict[str, Any]) -> Any:
+        # With what the engine was given as ``connect_args``, which the URL does not say.
+        others = {name: arguments[name] for name in arguments if name not in here[1]}
+        made.append(dialect.connect(*there[0], **{**others, **there[1]}))
+        return made[0]
+
+    connection = _connect(engine, give)
+    if not made:
+        engine.dialect.do_close(connection)
+        raise SandboxError(
+            f"the engine {engine.url!r} was made with a creator",
+            effect="That leads to its own database alone, and not to that of the tests.",
+            help="make it with a URL, or have its creator connect to that of the tests.",
+        )
+    return connection
+
+
+def tell_listeners(engine: Engine, connection: Any) -> None:
+    """Have an engine take a connection of the DBAPI for a new one of its own, and set it up."""
+    theirs = _connect(engine, lambda *_: connection)
+    if theirs is not connection:  # the engine has a ``creator``, which knows no other
+        engine.dialect.do_close(theirs)
+
+
+def _connect(engine: Engine, give: Callable[..., Any] | None = None) -> Any:
+    """Return a connection from a new pool like the engine's own, as ``give`` makes it."""
+    if give is not None:
+        event.listen(engine, "do_connect", give)
+    try:
+        fairy = engine.pool.recreate().connect()
+    finally:
+        if give is not None:
+            event.remove(engine, "do_connect", give)
+    connection = fairy.dbapi_connection
+    fairy.detach()
+    return connection
+
+
+@contextmanager
+def isolation_levels_by_us(dialect: Dialect) -> Iterator[None]:
+    """Have virtual connections asked for an isolation level, where they would get one set.
+
+    That of their one session cannot change in its transaction. What counts is whether they commit
+    each statement.
+    """
+    original = dialect.set_isolation_level
+
+    def set_isolation_level(dbapi_connection: Any, level: Any) -> None:
+        if isinstance(dbapi_connection, VirtualConnection):
+            dbapi_connection.set_autocommit(level == "AUTOCOMMIT")
+        else:
+            original(dbapi_connection, level)
+
+    vars(dialect)["set_isolation_level"] = set_isolation_level
+    try:
+        yield
+    finally:
+        del vars(dialect)["set_isolation_level"]

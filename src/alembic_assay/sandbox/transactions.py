@@ -1,0 +1,184 @@
+"""The transactions of one virtual connection, one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from alembic_assay.exceptions import NotInRollback, SandboxError
+from alembic_assay.sandbox.link import Driver, Link
+from alembic_assay.sandbox.loop_thread import Job
+from alembic_assay.sandbox.stack import FRESH_HINT, Transaction
+from alembic_assay.sandbox.statements import Kind, read_statement
+
+T = TypeVar("T")
+
+_PLAIN_CHANGE = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|MERGE|REPLACE|WITH)\b", re.IGNORECASE)
+_SKIPS_LOCKED = re.compile(r"\b(?:SKIP\s+LOCKED|NOWAIT)\b", re.IGNORECASE)
+_NOT_THE_APPLICATION = ("alembic_assay", "asyncio", "contextlib", "greenlet", "sqlalchemy")
+
+
+class Transactions:
+    """Runs the statements of a virtual connection as parts of its transactions.
+
+    One begins with the first statement, unless ``is_autocommit``; then each statement is one.
+    """
+
+    def __init__(self, link: Link, driver: Driver, *, is_autocommit: bool) -> None:
+        self.driver = driver
+        self.is_autocommit = is_autocommit
+        self._link = link
+        self._test = link.test
+        self._open: Transaction | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether they were of a test that has ended."""
+        return self._test != self._link.test
+
+    def run(self, sql: str, call: Callable[[], T]) -> T | None:
+        """Run a statement by ``call``, and return what that returns; nothing if it is not needed.
+
+        Raises what it raises, ``OverlapError`` for a rollback that is not possible, and
+        ``NotInRollback`` for what is not to be run here.
+        """
+        self._require_current()
+        place = _place() if self._open is None else ""
+        return self._link.use(self.driver, lambda job: self._run(sql, job, call, place))
+
+    def read(self, call: Callable[[], T]) -> T:
+        """Have more of a result read by ``call``."""
+        return self._link.use(self.driver, lambda job: job.interruptible(call)())
+
+    def commit(self) -> None:
+        """Commit what is open."""
+        if self._open is not None and not self.is_over:
+            self._link.use(self.driver, lambda job: self._commit())
+
+    def rollback(self) -> None:
+        """Roll back what is open. Raises ``OverlapError`` if that is not possible."""
+        if self._open is not None and not self.is_over:
+            self._link.use(self.driver, lambda job: self._rollback())
+
+    def abandon(self) -> None:
+        """Roll back what is open, be it that the garbage collector says so, outside of any loop."""
+        if self._open is not None and not self.is_over:
+            self._link.use_blocking(self.driver, lambda job: self._rollback())
+
+    def lend(self) -> None:
+        """Count on everything: somebody uses the session without our seeing it."""
+        if not self.is_over and self.driver.loop is None:
+            self.run("CALL", lambda: None)
+
+    def _run(self, sql: str, job: Job, call: Callable[[], T], place: str) -> T | None:
+        self._require_allowed(sql)
+        link = self._link
+        link.ensure_begun()
+        if self.driver.loop is not None:
+            call = job.interruptible(call)
+        statement = read_statement(sql)
+        if statement.kind is Kind.COMMIT:
+            self._commit()
+        elif statement.kind is Kind.ROLLBACK:
+            self._rollback()
+        elif statement.kind is Kind.BEGIN and self._begins(place):
+            pass
+        else:
+            is_alone = self._open is None and self.is_autocommit
+            transaction = self._open = self._open or Transaction(place)
+            if statement.kind is Kind.SAVEPOINT:
+                link.stack.savepoint(transaction, statement.name, call)
+            elif statement.kind is Kind.ROLLBACK_TO:
+                with link.noting_errors():
+                    link.stack.rollback_to(transaction, statement.name, call)
+            elif statement.kind is Kind.RELEASE:
+                link.stack.release(transaction, statement.name, call)
+            else:
+                return self._execute(sql, call, writes=statement.kind is Kind.WRITE, alone=is_alone)
+        return None
+
+    def _execute(self, sql: str, call: Callable[[], T], *, writes: bool, alone: bool) -> T:
+        transaction = self._open
+        assert transaction is not None, "it has begun"
+        if writes and not _PLAIN_CHANGE.match(sql):
+            self._link.note(sql, transaction.holder)
+        if not alone:
+            return self._link.stack.execute(transaction, call, writes=writes)
+        try:
+            result = self._link.stack.execute(transaction, call, writes=writes)
+        except BaseException:
+            self._rollback()
+            raise
+        self._commit()
+        return result
+
+    def _begins(self, place: str) -> bool:
+        """Begin a transaction that was asked for by name, if there is none, or it ends by that."""
+        if self._open is not None and self._link.rules.begin_commits:
+            self._commit()
+        if self._open is not None:
+            return False  # the database itself says what it thinks of it
+        self._open = Transaction(place)
+        return True
+
+    def _commit(self) -> None:
+        transaction = self._open
+        if transaction is None:
+            return
+        if transaction.last_write and not transaction.has_failed:
+            check = self._link.check_deferred_constraints
+            try:
+                self._link.stack.execute(transaction, check, writes=False)
+            except BaseException:
+                self._rollback()
+                raise
+        self._open = None
+        with self._link.noting_errors():
+            self._link.stack.commit(transaction)
+
+    def _rollback(self) -> None:
+        transaction, self._open = self._open, None
+        if transaction is not None:
+            with self._link.noting_errors():
+                self._link.stack.rollback(transaction)
+
+    def _require_current(self) -> None:
+        if self.is_over:
+            raise SandboxError(
+                "a connection that an earlier test has left open is used again",
+                effect="Its transaction was rolled back behind that test, with all that it had"
+                " read and written.",
+                help="close sessions and connections at the end of a test; of one that lives for"
+                " longer, tell the toolkit: assay_sessions = package.module:session",
+            )
+
+    def _require_allowed(self, sql: str) -> None:
+        refusal = self._link.rules.refusal(sql)
+        if self._link.stack.others_are_open(self._open) and _SKIPS_LOCKED.search(sql):
+            refusal = "what another transaction of the same test has locked is not skipped"
+        if refusal is not None:
+            raise NotInRollback(
+                f"{refusal}: {' '.join(sql.split())[:200]}",
+                effect="All that a test does is in one transaction, which is rolled back behind"
+                " it; so nothing was run.",
+                help=FRESH_HINT,
+            )
+
+
+def _place() -> str:
+    """Return where the application is: the innermost line that is not of a library of ours."""
+    frame = sys._getframe(1)  # noqa: SLF001 - what ``inspect`` calls, without what it reads
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in _NOT_THE_APPLICATION:
+            return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+        frame = frame.f_back  # type: ignore[assignment]
+    with suppress(RuntimeError):
+        task = asyncio.current_task()
+        if task is not None:
+            return f"the task {task.get_name()}"
+    return "a library"

@@ -1,0 +1,213 @@
+"""Connections and cursors of the DBAPI that share one session, with transactions of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from alembic_assay.exceptions import NotInRollback
+from alembic_assay.sandbox.stack import FRESH_HINT
+from alembic_assay.sandbox.statements import CONTROLS, read_statement
+from alembic_assay.sandbox.transactions import Transactions
+
+CursorArguments = Callable[[tuple[Any, ...]], tuple[Any, ...]]
+
+
+class VirtualConnection:
+    """What the application takes for its connection of the DBAPI.
+
+    All that a driver's connection offers and is not told of here is that of the session itself.
+    """
+
+    def __init__(self, transactions: Transactions, cursor_arguments: CursorArguments) -> None:
+        mine = self.__dict__
+        mine["_transactions"] = transactions
+        mine["_cursor_arguments"] = cursor_arguments
+        mine["_row_factory"] = None
+
+    def cursor(self, *arguments: Any, **keywords: Any) -> VirtualCursor:
+        wanted = self._cursor_arguments(arguments)
+        kind = AsyncVirtualCursor if self._transactions.driver.loop else VirtualCursor
+        options = keywords if wanted == arguments else {}
+        return kind(self, self._transactions, wanted, options, self._row_factory)
+
+    def commit(self) -> None:
+        self._transactions.commit()
+
+    def rollback(self) -> None:
+        self._transactions.rollback()
+
+    def close(self) -> None:
+        self._transactions.abandon()
+
+    terminate = close
+
+    def set_autocommit(self, value: bool) -> None:  # noqa: FBT001 - as psycopg has it
+        """Let each statement commit by itself, or not."""
+        self._transactions.is_autocommit = value
+
+    def execute(self, sql: Any, *arguments: Any, **keywords: Any) -> VirtualCursor:
+        """Do as the connections of some drivers: execute with a cursor, and return that."""
+        cursor = self.cursor()
+        cursor.execute(sql, *arguments, **keywords)
+        return cursor
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "autocommit":
+            return self._transactions.is_autocommit
+        if name.startswith("tpc_"):
+            raise NotInRollback(
+                "a transaction in two phases cannot be rolled back behind a test",
+                effect="What is prepared outlives its connection; so nothing was run.",
+                help=FRESH_HINT,
+            )
+        value = getattr(self._transactions.driver.connection, name)
+        if callable(value):
+            self._transactions.lend()
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "autocommit":
+            self.set_autocommit(bool(value))
+        elif name == "isolation_level":
+            # Of sqlite3, for which no level at all is to commit each statement.
+            self.set_autocommit(value is None)
+        elif name == "row_factory":
+            self.__dict__["_row_factory"] = value
+        else:
+            setattr(self._transactions.driver.connection, name, value)
+
+
+class VirtualCursor:
+    """A cursor of a driver, whose statements are in the transactions of a virtual connection."""
+
+    def __init__(
+        self,
+        connection: VirtualConnection,
+        transactions: Transactions,
+        arguments: Sequence[Any],
+        keywords: Mapping[str, Any],
+        row_factory: Any,
+    ) -> None:
+        mine = self.__dict__
+        mine["connection"] = connection
+        mine["_transactions"] = transactions
+        mine["_arguments"] = arguments
+        mine["_keywords"] = keywords
+        mine["_row_factory"] = row_factory
+        mine["_cursor"] = None
+
+    def execute(self, sql: Any, *arguments: Any, **keywords: Any) -> Any:
+        return self._call("execute", _as_text(sql), sql, *arguments, **keywords)
+
+    def executemany(self, sql: Any, *arguments: Any, **keywords: Any) -> Any:
+        return self._call("executemany", _as_text(sql), sql, *arguments, **keywords)
+
+    def callproc(self, name: str, *arguments: Any, **keywords: Any) -> Any:
+        return self._call("callproc", f"CALL {name}", name, *arguments, **keywords)
+
+    def copy(self, sql: Any, *arguments: Any, **keywords: Any) -> Any:
+        """COPY, as psycopg has it: a block, in which the rows go to and fro."""
+        return self._call("copy", _as_text(sql), sql, *arguments, **keywords)
+
+    def copy_expert(self, sql: Any, *arguments: Any, **keywords: Any) -> Any:
+        """COPY, as psycopg2 has it."""
+        return self._call("copy_expert", _as_text(sql), sql, *arguments, **keywords)
+
+    def copy_from(self, file: Any, *arguments: Any, **keywords: Any) -> Any:
+        """COPY into a table, as psycopg2 has it."""
+        return self._call("copy_from", "COPY", file, *arguments, **keywords)
+
+    def executescript(self, script: str) -> Any:
+        """Refuse what sqlite3 does: to commit, and then to run a script."""
+        raise NotInRollback(
+            "executescript() commits before it begins",
+            effect="What the test had changed could not be rolled back; so nothing was run.",
+            help=f"execute the statements one by one; or {FRESH_HINT}",
+        )
+
+    def close(self) -> None:
+        if self._cursor is not None:
+            self._cursor.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real(), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._real(), name, value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._real())
+
+    def __next__(self) -> Any:
+        return next(self._real())
+
+    def __enter__(self) -> VirtualCursor:  # noqa: PYI034 - ``Self`` is of Python 3.11
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _call(self, method: str, text: str, /, *arguments: Any, **keywords: Any) -> Any:
+        """Call a method of the driver's cursor, which runs a statement."""
+        if read_statement(text).kind in CONTROLS:
+            self.__dict__["_cursor"] = None  # one that has run nothing has no rows
+
+        def call() -> Any:
+            return getattr(self._real(), method)(*arguments, **keywords)
+
+        result = self._transactions.run(text, call)
+        return self if result is self._cursor else result
+
+    def _real(self) -> Any:
+        if self._cursor is None:
+            connection = self._transactions.driver.connection
+            cursor = connection.cursor(*self._arguments, **self._keywords)
+            if self._row_factory is not None:
+                cursor.row_factory = self._row_factory
+            self.__dict__["_cursor"] = cursor
+        return self._cursor
+
+
+class AsyncVirtualCursor(VirtualCursor):
+    """One of SQLAlchemy's adapters of asyncio drivers, which is used on the loop of its driver.
+
+    It has all rows in memory once it has executed, unless it is one of those on the server.
+    """
+
+    def fetchone(self) -> Any:
+        return self._fetch("fetchone")
+
+    def fetchmany(self, size: int | None = None) -> Any:
+        return self._fetch("fetchmany", size)
+
+    def fetchall(self) -> Any:
+        return self._fetch("fetchall")
+
+    def nextset(self) -> Any:
+        return self._transactions.read(self._cursor.nextset)
+
+    def close(self) -> None:
+        cursor, self.__dict__["_cursor"] = self._cursor, None
+        if cursor is not None and cursor.server_side:
+            self._transactions.read(cursor.close)
+
+    async def _async_soft_close(self) -> None:
+        """Let go of the driver's cursor, and keep the rows: they are in memory."""
+
+    def __getattr__(self, name: str) -> Any:
+        if self._cursor is None and name in ("description", "rowcount"):
+            return {"description": None, "rowcount": -1}[name]
+        return super().__getattr__(name)
+
+    def _fetch(self, method: str, *arguments: Any) -> Any:
+        fetch = getattr(self._cursor, method)
+        if self._cursor.server_side:
+            return self._transactions.read(lambda: fetch(*arguments))
+        return fetch(*arguments)
+
+
+def _as_text(sql: Any) -> str:
+    if isinstance(sql, str):
+        return sql
+    return sql.decode(errors="replace") if isinstance(sql, bytes) else str(sql)
