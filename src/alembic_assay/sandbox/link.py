@@ -211,6 +211,7 @@ class Link:
 
     def _end(self, driver: Driver, *, keep: bool) -> None:
         if keep:
+            self.stack.recover()  # else an aborted transaction would be rolled back
             driver.connection.commit()
             return
         try:

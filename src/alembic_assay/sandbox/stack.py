@@ -90,7 +90,7 @@ class Stack:
         Raises what it raises; an error harms nobody else's transaction.
         """
         if self._aborting is not transaction:
-            self._recover()
+            self.recover()
         if transaction.has_failed:
             return self._refused(call)
         self._lay(transaction, moves=writes)
@@ -120,7 +120,7 @@ class Stack:
 
     def savepoint(self, transaction: Transaction, name: str, call: Callable[[], object]) -> None:
         """Set a savepoint of the application. Behind an error ``call`` is refused."""
-        self._recover()
+        self.recover()
         if transaction.has_failed:
             self._refused(call)
             return
@@ -134,13 +134,13 @@ class Stack:
         if position is None:
             self.execute(transaction, call, writes=False)
             return
-        self._recover()
+        self.recover()
         self._undo(transaction, transaction.levels[position])
         self._forget(transaction, position + 1)
 
     def release(self, transaction: Transaction, name: str, call: Callable[[], object]) -> None:
         """Forget a savepoint and later ones. Without it, or behind an error, ``call`` fails."""
-        self._recover()
+        self.recover()
         position = _position(transaction, name)
         if position is None or transaction.has_failed:
             self.execute(transaction, call, writes=False)
@@ -151,7 +151,7 @@ class Stack:
         """Keep what a transaction did; if an error has aborted it, undo that, as databases do."""
         if not transaction.levels:
             return
-        self._recover()
+        self.recover()
         if transaction.has_failed:
             self.rollback(transaction)
             return
@@ -164,7 +164,7 @@ class Stack:
         if not transaction.levels:
             return
         try:
-            self._recover()
+            self.recover()
             self._undo(transaction, transaction.levels[0])
         finally:
             if transaction.last_write > self._kept:  # it could not be undone, and so it stays
@@ -246,7 +246,7 @@ class Stack:
             self._run(f"RELEASE SAVEPOINT {_savepoint(unused)}")
             del self._laid[unused:]
 
-    def _recover(self) -> None:
+    def recover(self) -> None:
         """End the refusal behind an error, if there is one; remember it of who made the error.
 
         An error of the driver alone, such as a parameter of a wrong type, makes none.

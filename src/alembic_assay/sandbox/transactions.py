@@ -127,19 +127,10 @@ class Transactions:
         return True
 
     def _commit(self) -> None:
-        transaction = self._open
-        if transaction is None:
-            return
-        if transaction.last_write and not transaction.has_failed:
-            check = self._link.check_deferred_constraints
-            try:
-                self._link.stack.execute(transaction, check, writes=False)
-            except BaseException:
-                self._rollback()
-                raise
-        self._open = None
-        with self._link.noting_errors():
-            self._link.stack.commit(transaction)
+        transaction, self._open = self._open, None
+        if transaction is not None:
+            with self._link.noting_errors():
+                self._link.stack.commit(transaction, self._link.check_deferred_constraints)
 
     def _rollback(self) -> None:
         transaction, self._open = self._open, None
