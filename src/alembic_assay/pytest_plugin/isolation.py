@@ -91,7 +91,7 @@ def assay_sandbox(
 @pytest.fixture(scope="session")
 def assay_async_engine(migrated_database: sqlalchemy.URL) -> AsyncEngine:
     """An AsyncEngine on migrated_database, with the driver that the application uses."""
-    from alembic_assay.sandbox import make_async_engine
+    from alembic_assay.sandbox.async_engines import make_async_engine
 
     with errors_as_text():
         return make_async_engine(migrated_database)
@@ -146,11 +146,15 @@ def _rolled_back(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[I
 
 @contextmanager
 def _fresh(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Isolation]:
-    from alembic_assay.sandbox import make_async_engine
-
     engine: Engine = request.getfixturevalue("fresh_engine")
+
+    def make() -> AsyncEngine:
+        from alembic_assay.sandbox.async_engines import make_async_engine
+
+        return make_async_engine(engine.url)
+
     with ExitStack() as behind, sandbox.redirected(engine.url):
-        yield Isolation(engine, behind, lambda: make_async_engine(engine.url))
+        yield Isolation(engine, behind, make)
 
 
 @pytest.fixture
@@ -190,9 +194,11 @@ def async_db_engine(assay_isolation: Isolation) -> AsyncEngine:
 
 
 @pytest.fixture
-def async_db_connection(assay_isolation: Isolation, assay_sandbox: Sandbox) -> AsyncConnection:
+def async_db_connection(assay_isolation: Isolation) -> AsyncConnection:
     """An AsyncConnection of async_db_engine; all that is done on it is undone after the test."""
-    connection, close = assay_sandbox.connect(assay_isolation.async_engine)
+    from alembic_assay.sandbox.async_engines import start_connection
+
+    connection, close = start_connection(assay_isolation.async_engine)
     assay_isolation.behind.callback(close)
     return connection
 

@@ -7,7 +7,6 @@ virtual connections instead, which share one session of the database.
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,8 +16,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, Dialect, Engine
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool, PoolProxiedConnection
+from sqlalchemy.pool import PoolProxiedConnection
 
 from alembic_assay.dialects import get_backend
 from alembic_assay.exceptions import NotInRollback, SandboxError, UnsupportedDatabase
@@ -26,6 +24,7 @@ from alembic_assay.sandbox.link import Driver, Link
 from alembic_assay.sandbox.loop_thread import Job, LoopThread
 from alembic_assay.sandbox.member import (
     Member,
+    all_engines,
     isolation_levels_by_us,
     open_connection,
     tell_listeners,
@@ -103,13 +102,6 @@ class Sandbox:
         if self._loop is not None:
             self._loop.close()
             self._loop = None
-
-    def connect(self, engine: AsyncEngine) -> tuple[AsyncConnection, Callable[[], None]]:
-        """Return a started connection of an engine that takes part, and what closes it."""
-        self._loop = self._loop or LoopThread()
-        connection = self._loop.wait_for(engine.connect().start())
-        assert connection.sync_connection is not None, "it is started"
-        return connection, connection.sync_connection.close
 
     def name(self, engine: Engine) -> None:
         """Have an engine take part, wherever it leads to."""
@@ -203,7 +195,7 @@ class Sandbox:
         link.resets_sequences = self._resets_sequences
         self._links[rules.family(dialect)] = link
         # Now, as their listeners may set what cannot be set within a transaction.
-        for other in _engines():
+        for other in all_engines():
             if other.dialect not in self._members and self._leads_here(other):
                 with suppress(SQLAlchemyError):
                     self._route(other)
@@ -259,21 +251,6 @@ class Sandbox:
             raise errors[0]
 
 
-def make_async_engine(url: URL) -> AsyncEngine:
-    """Return an engine for a database of tests, with the driver of others that lead there, if any.
-
-    It keeps no connections, each of which would belong to one event loop.
-    """
-    backend = get_backend(url)
-    used = [
-        engine.url.drivername
-        for engine in _engines()
-        if engine.dialect.is_async and engine.dialect.name == url.get_dialect().name
-    ]
-    named = url.set(drivername=used[0]) if used else url
-    return create_async_engine(backend.async_url(named), poolclass=NullPool)
-
-
 @contextmanager
 def sandbox(engine: Engine, *, reset_sequences: bool = False) -> Iterator[None]:
     """Have all that happens in the database of an engine within a block rolled back behind it.
@@ -305,9 +282,3 @@ def _raw_connections_by(route: Callable[[Engine], Member | None]) -> Iterator[No
         yield
     finally:
         Engine.raw_connection = original  # type: ignore[method-assign]
-
-
-def _engines() -> list[Engine]:
-    """Return all engines of this process."""
-    # Not ``isinstance``, which asks proxies of applications that do not run.
-    return [one for one in gc.get_objects() if issubclass(type(one), Engine)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -110,3 +111,9 @@ def isolation_levels_by_us(dialect: Dialect) -> Iterator[None]:
         yield
     finally:
         del vars(dialect)["set_isolation_level"]
+
+
+def all_engines() -> list[Engine]:
+    """Return all engines of this process."""
+    # Not ``isinstance``, which asks proxies of applications that do not run.
+    return [one for one in gc.get_objects() if issubclass(type(one), Engine)]

@@ -147,14 +147,24 @@ class Stack:
             return
         self._forget(transaction, position)
 
-    def commit(self, transaction: Transaction) -> None:
-        """Keep what a transaction did; if an error has aborted it, undo that, as databases do."""
+    def commit(self, transaction: Transaction, check: Callable[[], object]) -> None:
+        """Keep what a transaction did; if an error has aborted it, undo that, as databases do.
+
+        They do so as well where ``check`` raises an error, which goes on: it is for what is checked
+        at commits alone.
+        """
         if not transaction.levels:
             return
         self.recover()
         if transaction.has_failed:
             self.rollback(transaction)
             return
+        if transaction.last_write:
+            try:
+                self.execute(transaction, check, writes=False)
+            except BaseException:
+                self.rollback(transaction)
+                raise
         if transaction.last_write > self._kept:
             self._kept, self._keeper = transaction.last_write, transaction.holder
         self._end(transaction)

@@ -1,4 +1,8 @@
-"""Engines, sessions and sessionmakers of an application that somebody has named."""
+"""Engines, sessions and sessionmakers of an application that somebody has named.
+
+Those of SQLAlchemy's asyncio extension are told by what they have: without the package greenlet it
+cannot be imported.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +10,21 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from sqlalchemy import Engine
-from sqlalchemy.ext.asyncio import (
-    AsyncEngine,
-    AsyncSession,
-    async_scoped_session,
-    async_sessionmaker,
-)
-from sqlalchemy.orm import Session, scoped_session, sessionmaker
+from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session
 from sqlalchemy.util import ScopedRegistry
 
 from alembic_assay.exceptions import UsageError
 
 
 class Engines(Protocol):
-    """What unbound sessions are bound to."""
+    """What unbound sessions are bound to; the second is an ``AsyncEngine``."""
 
     @property
     def engine(self) -> Engine: ...
 
     @property
-    def async_engine(self) -> AsyncEngine: ...
-
-
-_SCOPED = (scoped_session, async_scoped_session)
-_MAKERS = (sessionmaker, async_sessionmaker)
-_SESSIONS = (Session, AsyncSession)
+    def async_engine(self) -> Any: ...
 
 
 def engines_of(targets: Iterable[object]) -> list[Engine]:
@@ -41,22 +34,16 @@ def engines_of(targets: Iterable[object]) -> list[Engine]:
     """
     found = []
     for target in targets:
-        if isinstance(target, (Engine, AsyncEngine)):
-            found.append(_sync(target))
-        else:
-            found += [_sync(bind) for bind in _binds(_owner(target))]
+        engine = _engine(target)
+        found += [engine] if engine else _binds(_owner(target))
     return found
 
 
 @contextmanager
 def bound(targets: Iterable[object], engines: Engines) -> Iterator[None]:
     """Bind within a block what is bound to nothing, and close all sessions behind it."""
-    everything = list(targets)
-    unbound = [
-        owner
-        for target in everything
-        if not isinstance(target, (Engine, AsyncEngine)) and not _binds(owner := _owner(target))
-    ]
+    everything = [target for target in targets if _engine(target) is None]
+    unbound = [owner for target in everything if not _binds(owner := _owner(target))]
     for owner in unbound:
         _bind(owner, engines.async_engine if _is_async(owner) else engines.engine)
     try:
@@ -68,15 +55,17 @@ def bound(targets: Iterable[object], engines: Engines) -> Iterator[None]:
             _bind(owner, None)
 
 
-def _sync(engine: Any) -> Engine:
-    found = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
-    return found if isinstance(found, Engine) else found.engine
+def _engine(target: Any) -> Engine | None:
+    found = getattr(target, "sync_engine", target)
+    if isinstance(found, Connection):
+        return found.engine
+    return found if isinstance(found, Engine) else None
 
 
-def _owner(target: object) -> Any:
+def _owner(target: Any) -> Any:
     """Return the session or sessionmaker that has the binds of a target."""
-    owner = target.session_factory if isinstance(target, _SCOPED) else target
-    if isinstance(owner, (*_MAKERS, *_SESSIONS)):
+    owner = target.session_factory if _is_registry(target) else target
+    if _is_maker(owner) or _is_session(owner):
         return owner
     raise UsageError(
         f"{target!r} is no engine, no session and no sessionmaker of SQLAlchemy",
@@ -86,30 +75,26 @@ def _owner(target: object) -> Any:
     )
 
 
-def _binds(owner: Any) -> list[Any]:
-    if isinstance(owner, _MAKERS):
+def _binds(owner: Any) -> list[Engine]:
+    if _is_maker(owner):
         given = [owner.kw.get("bind"), *(owner.kw.get("binds") or {}).values()]
     else:
         given = [owner.bind]
-    return [bind for bind in given if bind is not None]
+    return [engine for bind in given if (engine := _engine(bind)) is not None]
 
 
-def _bind(owner: Any, engine: Engine | AsyncEngine | None) -> None:
-    if isinstance(owner, _MAKERS):
+def _bind(owner: Any, engine: Any) -> None:
+    if _is_maker(owner):
         owner.configure(bind=engine)
         return
     owner.bind = engine
-    if isinstance(owner, AsyncSession):
-        owner.sync_session.bind = engine.sync_engine if isinstance(engine, AsyncEngine) else None
+    if not isinstance(owner, Session):
+        owner.sync_session.bind = _engine(engine)
 
 
-def _is_async(owner: object) -> bool:
-    return isinstance(owner, (AsyncSession, async_sessionmaker))
-
-
-def _close(target: object) -> None:
+def _close(target: Any) -> None:
     """Close a session, or all that a registry has; nothing can go wrong with them any more."""
-    if isinstance(target, _SCOPED):
+    if _is_registry(target):
         if isinstance(target.registry, ScopedRegistry):
             # In whichever scope they are, as that of now may be another one, or none.
             sessions = target.registry.registry
@@ -118,5 +103,22 @@ def _close(target: object) -> None:
             sessions.clear()
         else:
             target.remove()
-    elif isinstance(target, _SESSIONS):
-        (target.sync_session if isinstance(target, AsyncSession) else target).close()
+    elif _is_session(target):
+        getattr(target, "sync_session", target).close()
+
+
+def _is_registry(target: object) -> bool:
+    return hasattr(target, "session_factory") and hasattr(target, "registry")
+
+
+def _is_maker(owner: object) -> bool:
+    return hasattr(owner, "kw") and hasattr(owner, "configure")
+
+
+def _is_session(owner: object) -> bool:
+    return isinstance(getattr(owner, "sync_session", owner), Session)
+
+
+def _is_async(owner: Any) -> bool:
+    made = owner.class_ if _is_maker(owner) else type(owner)
+    return not issubclass(made, Session)
