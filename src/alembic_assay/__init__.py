@@ -26,12 +26,16 @@ if TYPE_CHECKING:
     from alembic_assay.migrate import async_apply_migrations as async_apply_migrations
     from alembic_assay.project import Project as Project
     from alembic_assay.project import open_project as open_project
+    from alembic_assay.sandbox import sandbox as sandbox
+    from alembic_assay.sandbox.current import current_session as current_session
+    from alembic_assay.seeding import RowFactory as RowFactory
 
 _HOMES = {
     "Finding": "findings",
     "MigrationReport": "migrate",
     "Project": "project",
     "RevisionGraph": "history",
+    "RowFactory": "seeding",
     "Severity": "findings",
     "apply_migrations": "migrate",
     "async_apply_migrations": "migrate",

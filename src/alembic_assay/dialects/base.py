@@ -22,6 +22,7 @@ from sqlalchemy import (
     literal,
     select,
 )
+from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, Pool
 from sqlalchemy.types import TypeEngine
@@ -297,10 +298,13 @@ class Backend(ABC):
         return [check["sqltext"] for check in found]
 
     def numbered_columns(
-        self, connection: Connection, table: str, schema: str | None
+        self,
+        connection: Connection,
+        table: str,
+        schema: str | None,
+        columns: Sequence[ReflectedColumn],
     ) -> Collection[str]:
-        """Return the columns in which the database itself numbers the rows, if left out."""
-        columns = inspect(connection).get_columns(table, schema)
+        """Return those of a table's columns in which the database numbers the rows, if left out."""
         return [one["name"] for one in columns if one.get("autoincrement") is True]
 
     def next_number(self, connection: Connection, column: Column[Any]) -> Any:

@@ -94,19 +94,26 @@ def make_value(type_: TypeEngine[Any], number: int) -> Any:
 
 
 def _make_range(type_: TypeEngine[Any], number: int) -> Any:
-    start, step = _RANGES[type(type_).__name__.replace("MULTI", "")]
+    kind = next(one for one in _RANGES if isinstance(type_, one))
+    start, step = _RANGES[kind]
     one = pg.Range(start + step * number, start + step * (number + 1), bounds="[)")
     return [one] if isinstance(type_, ranges.AbstractMultiRange) else one
 
 
-_RANGES: dict[str, tuple[Any, Any]] = {
-    "INT4RANGE": (0, 1),
-    "INT8RANGE": (0, 1),
-    "NUMRANGE": (Decimal(0), Decimal(1)),
-    "DATERANGE": (date(2020, 1, 1), timedelta(days=1)),
-    "TSRANGE": (datetime(2020, 1, 1), timedelta(days=1)),  # noqa: DTZ001 - without a time zone
-    "TSTZRANGE": (datetime(2020, 1, 1, tzinfo=timezone.utc), timedelta(days=1)),
+_RANGES: dict[tuple[type[TypeEngine[Any]], ...], tuple[Any, Any]] = {
+    (pg.INT4RANGE, pg.INT8RANGE, pg.INT4MULTIRANGE, pg.INT8MULTIRANGE): (0, 1),
+    (pg.NUMRANGE, pg.NUMMULTIRANGE): (Decimal(0), Decimal(1)),
+    (pg.DATERANGE, pg.DATEMULTIRANGE): (date(2020, 1, 1), timedelta(days=1)),
+    (pg.TSRANGE, pg.TSMULTIRANGE): (
+        datetime(2020, 1, 1),  # noqa: DTZ001 - without a time zone
+        timedelta(days=1),
+    ),
+    (pg.TSTZRANGE, pg.TSTZMULTIRANGE): (
+        datetime(2020, 1, 1, tzinfo=timezone.utc),
+        timedelta(days=1),
+    ),
 }
+"""Where they begin, and how long each is."""
 
 
 def guess_values(
@@ -127,10 +134,10 @@ def guess_values(
     word = re.sub(r"\W", "", column.name)
     vector = ",".join([str(number)] * min(sizes[-1], 16000))
     texts = (
+        f"{word}{number}",
         f"[{vector}]",
         f"SRID={sizes[-1]};POINT({number} 0)",
         f"{number}",
-        f"{word}{number}",
         f"({number},0)",
         f"({number},0),({number + 1},1)",
         f"<({number},0),1>",

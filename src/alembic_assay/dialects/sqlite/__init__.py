@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.pool import NullPool, Pool
 
 from alembic_assay.catalog import Snapshot
@@ -184,7 +185,11 @@ class SQLite(Backend):
         return read_checks(connection, table, schema)
 
     def numbered_columns(
-        self, connection: Connection, table: str, schema: str | None
+        self,
+        connection: Connection,
+        table: str,
+        schema: str | None,
+        columns: Sequence[ReflectedColumn],
     ) -> Collection[str]:
         from alembic_assay.dialects.sqlite.rows import numbered_columns
 
