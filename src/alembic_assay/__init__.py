@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from alembic_assay.migrate import async_apply_migrations as async_apply_migrations
     from alembic_assay.project import Project as Project
     from alembic_assay.project import open_project as open_project
-    from alembic_assay.sandbox import sandbox as sandbox
     from alembic_assay.sandbox.current import current_session as current_session
     from alembic_assay.seeding import RowFactory as RowFactory
 
@@ -45,6 +44,7 @@ _HOMES = {
     "check_heads": "checks.heads",
     "check_round_trip": "checks.round_trip",
     "check_upgrade": "checks.upgrade",
+    "current_session": "sandbox.current",
     "make_config": "config",
     "migration_lock": "locking",
     "open_project": "project",

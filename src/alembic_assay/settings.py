@@ -27,6 +27,7 @@ class Settings:
     and stamped.
     ``allowed_heads``: revisions or branch labels of a history that is to have several heads.
     ``irreversible``: revision to reason, for those that have no way back.
+    ``databases``: name to Alembic configuration file, of those that tests use besides the own one.
     """
 
     folder: Path = field(default_factory=Path)
@@ -36,6 +37,7 @@ class Settings:
     baseline: str | None = None
     allowed_heads: tuple[str, ...] = ()
     irreversible: Mapping[str, str] = field(default_factory=dict)
+    databases: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_settings(folder: Path) -> Settings:
@@ -81,13 +83,19 @@ def load_attribute(reference: str) -> object:
     return found
 
 
+_TABLES = {
+    "irreversible": 'revision = "reason"',
+    "databases": 'name = "path/to/alembic.ini"',
+}
+
+
 def _checked(key: str, value: object, path: Path) -> object:
     if key == "allowed-heads":
         good = isinstance(value, list) and all(isinstance(one, str) for one in value)
         wanted = "a list of strings"
-    elif key == "irreversible":
+    elif key in _TABLES:
         good = isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
-        wanted = 'a table of revision = "reason"'
+        wanted = f"a table of {_TABLES[key]}"
     else:
         good, wanted = isinstance(value, str), "a string"
     if not good:

@@ -27,46 +27,60 @@ from alembic_assay.pytest_plugin.fixtures import (
     migrated_database,
     migrated_engine,
 )
+from alembic_assay.pytest_plugin.guard import INI as GUARD
+from alembic_assay.pytest_plugin.guard import guarded
 from alembic_assay.pytest_plugin.header import header
 from alembic_assay.pytest_plugin.isolation import (
-    assay_async_engine,
     assay_isolation,
-    assay_sandbox,
+    assay_isolations,
+    assay_others,
     assay_targets,
+    assay_worker_database,
     async_db_connection,
     async_db_engine,
+    async_db_engines,
     async_db_session,
     db_connection,
     db_engine,
+    db_engines,
+    db_queries,
     db_session,
+    db_sessions,
+    row_factory,
 )
 from alembic_assay.pytest_plugin.keeping import FAILED, kept, note_failure
 from alembic_assay.pytest_plugin.marker import DESCRIPTION, wishes_of
 
 __all__ = [
-    "assay_async_engine",
     "assay_config",
     "assay_databases",
     "assay_isolation",
+    "assay_isolations",
     "assay_memory",
     "assay_metadata",
+    "assay_others",
     "assay_pool",
     "assay_project",
-    "assay_sandbox",
     "assay_seed",
     "assay_targets",
     "assay_template",
     "assay_url",
+    "assay_worker_database",
     "async_db_connection",
     "async_db_engine",
+    "async_db_engines",
     "async_db_session",
     "db_connection",
     "db_engine",
+    "db_engines",
+    "db_queries",
     "db_session",
+    "db_sessions",
     "fresh_database",
     "fresh_engine",
     "migrated_database",
     "migrated_engine",
+    "row_factory",
 ]
 
 
@@ -86,6 +100,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             choice.option, action=choice.action, metavar=choice.metavar, help=choice.help
         )
         parser.addini(choice.ini, help=choice.help)
+    parser.addini(
+        GUARD,
+        type="bool",
+        default=False,
+        help="Fail tests that use a database and have not asked for one",
+    )
     for name, help_ in TARGETS.items():
         parser.addini(name, type="args", default=[], help=help_)
 
@@ -129,6 +149,20 @@ def pytest_collection_modifyitems(
         from alembic_assay.pytest_plugin.items import make_items
 
         items[:0] = make_items(session, items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """Watch what the fixtures of a test connect to."""
+    with guarded(item):
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Watch what a test connects to."""
+    with guarded(item):
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -73,8 +73,12 @@ def choose(config: pytest.Config, choice: Choice) -> tuple[str | None, str]:
     return None, "default"
 
 
+DEFAULT = "default"
+"""The name of the database that the fixtures are for."""
+
 TARGETS = {
-    "assay_engines": "Engines of the application, as package.module:engine",
+    "assay_engines": "Engines of the application, as package.module:engine, or"
+    " name=package.module:engine for that of another database than the default one",
     "assay_sessions": "Sessions of the application, such as a scoped_session",
     "assay_sessionmakers": "Sessionmakers of the application",
     "mocked-engines": "As assay_engines; the name in pytest-flask-sqlalchemy",
@@ -84,12 +88,33 @@ TARGETS = {
 """Ini keys, each of which names some that are to use the tests' database."""
 
 
-def named_targets(config: pytest.Config) -> list[object]:
-    """Return the engines, sessions and sessionmakers that are named. Raises ``ConfigError``."""
+def named_targets(config: pytest.Config, database: str) -> list[object]:
+    """Return the engines, sessions and sessionmakers that are named to use a database.
+
+    Raises ``ConfigError`` for what cannot be found.
+    """
     from alembic_assay.settings import load_attribute
 
-    names = [name for key in TARGETS for name in config.getini(key)]
-    return [load_attribute(_with_colon(name)) for name in names]
+    named = [name.rpartition("=") for key in TARGETS for name in config.getini(key)]
+    return [
+        load_attribute(_with_colon(target))
+        for of, _, target in named
+        if (of or DEFAULT) == database
+    ]
+
+
+def memory_file(config: pytest.Config, *choices: str | None) -> Path:
+    """Return where it is remembered what was found out under some choices."""
+    from alembic_assay.recall import memory_of
+
+    named, _ = choose(config, CONFIG)
+    return memory_of(config.rootpath, named, os.environ.get("ALEMBIC_CONFIG"), *choices)
+
+
+def folder_of_run(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that the workers of this run have in common."""
+    base = factory.getbasetemp()
+    return base.parent if hasattr(config, "workerinput") else base
 
 
 def _with_colon(name: str) -> str:

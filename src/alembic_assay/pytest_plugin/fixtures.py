@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from alembic_assay.pytest_plugin.choices import (
-    CONFIG,
     METADATA,
     URL,
     allowed_hosts,
     choose,
     config_file,
+    folder_of_run,
+    memory_file,
 )
 from alembic_assay.pytest_plugin.errors import errors_as_text
-from alembic_assay.pytest_plugin.isolation import OWN_CLONE, OwnClone
+from alembic_assay.pytest_plugin.flask_db import app_context, flask_database
+from alembic_assay.pytest_plugin.isolation import CLONE
 from alembic_assay.pytest_plugin.keeping import is_to_keep, report_kept
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def assay_memory(
 
     if assay_config is not None or pytestconfig.getoption("--assay-rebuild"):
         return None
-    return recall(_memory_file(pytestconfig, assay_url))
+    return recall(memory_file(pytestconfig, assay_url))
 
 
 @pytest.fixture(scope="session")
@@ -161,9 +161,9 @@ def assay_template(
         return build_template(
             request.getfixturevalue("assay_project"),
             seed=assay_seed,
-            folder=_folder_of_run(request.config, request.getfixturevalue("tmp_path_factory")),
+            folder=folder_of_run(request.config, request.getfixturevalue("tmp_path_factory")),
             rebuild=request.config.getoption("--assay-rebuild"),
-            memory_file=_memory_file(request.config, request.getfixturevalue("assay_url")),
+            memory_file=memory_file(request.config, request.getfixturevalue("assay_url")),
         )
 
     with errors_as_text():
@@ -171,19 +171,26 @@ def assay_template(
 
 
 @pytest.fixture(scope="session")
-def migrated_database(
-    pytestconfig: pytest.Config, assay_databases: Databases, assay_template: Template
-) -> Iterator[sqlalchemy.URL]:
+def migrated_database(request: pytest.FixtureRequest) -> Iterator[sqlalchemy.URL]:
     """The URL of a migrated database of this worker's own.
 
-    Override it for a database that something else has migrated; of that one nothing is changed but
-    by the tests that ask for migrated_engine.
+    Override it for a database that something else has migrated: that is rolled back behind each
+    test too, and never dropped.
     """
+    flask = flask_database(request)
+    if flask is not None:
+        with app_context(request):
+            yield flask.engine.url
+        return
+    from alembic_assay.pytest_plugin.worker_database import Clone
+
+    databases: Databases = request.getfixturevalue("assay_databases")
+    template: Template = request.getfixturevalue("assay_template")
     with errors_as_text():
-        url = assay_template.clone()
-    pytestconfig.stash[OWN_CLONE] = OwnClone(url, assay_databases, assay_template)
+        url = template.clone()
+    request.config.stash[CLONE] = Clone(url, databases, template)
     yield url
-    assay_databases.drop(url)
+    databases.drop(url)
 
 
 @pytest.fixture(scope="session")
@@ -192,13 +199,13 @@ def migrated_engine(
 ) -> Iterator[Engine]:
     """An Engine on migrated_database. What is committed through it stays until the run ends.
 
-    In a test that takes db_engine, or another of these, it is gone after the test.
+    In a test that takes db_engine, or another one of those, it is gone after the test.
     """
     from alembic_assay.dialects import get_backend
 
-    own = pytestconfig.stash.get(OWN_CLONE, None)
+    clone = pytestconfig.stash.get(CLONE, None)
     backend = get_backend(migrated_database)
-    is_own = own is not None and own.url == migrated_database
+    is_own = clone is not None and clone.url == migrated_database
     make = backend.make_own_engine if is_own else backend.make_engine
     engine = make(migrated_database)
     yield engine
@@ -236,22 +243,3 @@ def fresh_database(fresh_engine: Engine) -> sqlalchemy.URL:
     """The URL of a migrated database of this test's own; nobody is connected to it."""
     fresh_engine.dispose()
     return fresh_engine.url
-
-
-def _memory_file(config: pytest.Config, url: str | None) -> Path:
-    from alembic_assay.recall import memory_of
-
-    named, _ = choose(config, CONFIG)
-    return memory_of(config.rootpath, named, os.environ.get("ALEMBIC_CONFIG"), url)
-
-
-def _folder_of_run(config: pytest.Config, factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that the workers of this run have in common."""
-    base = factory.getbasetemp()
-    return base.parent if _worker(config) else base
-
-
-def _worker(config: pytest.Config) -> str | None:
-    """Return the name of the pytest-xdist worker that this is, if it is one."""
-    given: dict[str, str] = getattr(config, "workerinput", {})
-    return given.get("workerid")

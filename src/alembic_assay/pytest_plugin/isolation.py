@@ -2,62 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from alembic_assay.pytest_plugin.choices import named_targets
+from alembic_assay.pytest_plugin.choices import DEFAULT, named_targets
 from alembic_assay.pytest_plugin.errors import errors_as_text
-from alembic_assay.pytest_plugin.keeping import has_failed, is_to_keep, report_kept
+from alembic_assay.pytest_plugin.flask_db import app_context, flask_database
 from alembic_assay.pytest_plugin.marker import wishes_of
 
 if TYPE_CHECKING:
-    import sqlalchemy
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
     from sqlalchemy.orm import Session
 
-    from alembic_assay.databases import Databases
-    from alembic_assay.sandbox import Sandbox
-    from alembic_assay.template import Template
+    from alembic_assay.pytest_plugin.others import Others
+    from alembic_assay.pytest_plugin.worker_database import Isolation, WorkerDatabase
+    from alembic_assay.seeding import RowFactory
 
-
-@dataclass(frozen=True)
-class OwnClone:
-    """The database of this worker, where it is one that the toolkit has made."""
-
-    url: sqlalchemy.URL
-    databases: Databases
-    template: Template
-
-    def set_aside(self, request: pytest.FixtureRequest) -> None:
-        """Keep it as the test has left it; a new copy takes its place."""
-        kept = self.databases.set_aside(self.url, self.template.url, request.node.nodeid)
-        report_kept(request, kept)
-
-    def restore(self) -> None:
-        """Put a new copy in its place."""
-        self.databases.restore(self.url, self.template.url)
-
-
-OWN_CLONE = pytest.StashKey[OwnClone]()
-
-
-@dataclass(frozen=True, eq=False)
-class Isolation:
-    """The database of one test, and what is to be closed when all in it is rolled back."""
-
-    engine: Engine
-    behind: ExitStack
-    make_async_engine: Callable[[], AsyncEngine]
-
-    @cached_property
-    def async_engine(self) -> AsyncEngine:
-        return self.make_async_engine()
+CLONE = pytest.StashKey[Any]()
+"""The ``Clone`` that migrated_database is, where that fixture is the toolkit's own."""
 
 
 @pytest.fixture(scope="session")
@@ -68,119 +34,99 @@ def assay_targets(pytestconfig: pytest.Config) -> Sequence[object]:
     assay_engines, assay_sessions, assay_sessionmakers.
     """
     with errors_as_text():
-        return named_targets(pytestconfig)
+        return named_targets(pytestconfig, DEFAULT)
 
 
 @pytest.fixture(scope="session")
-def assay_sandbox(
-    pytestconfig: pytest.Config, migrated_database: sqlalchemy.URL, assay_targets: Sequence[object]
-) -> Iterator[Sandbox]:
+def assay_worker_database(
+    request: pytest.FixtureRequest,
+    migrated_database: URL,
+    migrated_engine: Engine,
+    assay_targets: Sequence[object],
+) -> Iterator[WorkerDatabase]:
     """What keeps the tests on migrated_database apart."""
-    from alembic_assay.sandbox import Sandbox
-    from alembic_assay.sandbox.targets import engines_of
+    from alembic_assay.pytest_plugin.worker_database import WorkerDatabase
 
-    own = pytestconfig.stash.get(OWN_CLONE, None)
-    is_own = own is not None and own.url == migrated_database
+    clone = request.config.stash.get(CLONE, None)
     with errors_as_text():
-        named = engines_of(assay_targets)
-    sandbox = Sandbox(migrated_database, named=named, is_own=is_own)
-    yield sandbox
-    sandbox.close()
+        database = WorkerDatabase(
+            migrated_database,
+            migrated_engine,
+            targets=assay_targets,
+            clone=clone if clone is not None and clone.url == migrated_database else None,
+        )
+    yield database
+    database.close()
 
 
 @pytest.fixture(scope="session")
-def assay_async_engine(migrated_database: sqlalchemy.URL) -> AsyncEngine:
-    """An AsyncEngine on migrated_database, with the driver that the application uses."""
-    from alembic_assay.sandbox.async_engines import make_async_engine
+def assay_others(request: pytest.FixtureRequest) -> Iterator[Others]:
+    """The databases that the project has besides: [tool.alembic-assay.databases]."""
+    from alembic_assay.pytest_plugin.others import Others
 
     with errors_as_text():
-        return make_async_engine(migrated_database)
+        others = Others(request)
+    yield others
+    others.close()
 
 
 @pytest.fixture
-def assay_isolation(
-    request: pytest.FixtureRequest, assay_sandbox: Sandbox, assay_targets: Sequence[object]
-) -> Iterator[Isolation]:
-    """The database of this test: rolled back behind it, or a new one, as its marker says."""
-    from alembic_assay.sandbox.targets import bound
+def assay_isolations(
+    request: pytest.FixtureRequest, assay_worker_database: WorkerDatabase
+) -> Iterator[Mapping[str, Isolation]]:
+    """The databases of this test: rolled back behind it, or new ones, as its marker says."""
+    from alembic_assay.sandbox.current import current
 
     wishes = wishes_of(request.node)
-    isolate = _fresh if wishes.isolation == "fresh" else _rolled_back
-    with errors_as_text(), isolate(request, assay_sandbox) as isolation:
-        isolation.behind.enter_context(bound(assay_targets, isolation))
-        yield isolation
 
+    def fresh_engine() -> Engine:
+        engine: Engine = request.getfixturevalue("fresh_engine")
+        return engine
 
-@contextmanager
-def _rolled_back(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Isolation]:
-    from alembic_assay.exceptions import SandboxError, TransactionEnded
-
-    own = request.config.stash.get(OWN_CLONE, None) if sandbox.is_own else None
-    engine: Engine = request.getfixturevalue("migrated_engine")
-
-    def keep() -> bool:
-        return own is not None and is_to_keep(request)
-
-    def make_async_engine() -> AsyncEngine:
-        found: AsyncEngine = request.getfixturevalue("assay_async_engine")
-        return found
-
-    wishes = wishes_of(request.node)
-    try:
-        with sandbox.isolated(reset_sequences=wishes.reset_sequences, keep=keep) as behind:
-            yield Isolation(engine, behind, make_async_engine)
-    except TransactionEnded:
-        if own is not None:
-            sandbox.close()
-            engine.dispose()
-            own.restore()
-        raise
-    except SandboxError:
-        if not has_failed(request):  # else it has said so already
-            raise
-    if own is not None and keep():
-        sandbox.close()
-        engine.dispose()
-        own.set_aside(request)
-
-
-@contextmanager
-def _fresh(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Isolation]:
-    engine: Engine = request.getfixturevalue("fresh_engine")
-
-    def make() -> AsyncEngine:
-        from alembic_assay.sandbox.async_engines import make_async_engine
-
-        return make_async_engine(engine.url)
-
-    with ExitStack() as behind, sandbox.redirected(engine.url):
-        yield Isolation(engine, behind, make)
+    with errors_as_text(), ExitStack() as stack:
+        own = stack.enter_context(assay_worker_database.isolated(request, wishes, fresh_engine))
+        isolations = {DEFAULT: own}
+        for name in wishes.databases:
+            if name != DEFAULT:
+                other = request.getfixturevalue("assay_others").get(name)
+                isolations[name] = stack.enter_context(
+                    other.isolated(request, wishes, other.fresh_engine)
+                )
+        own.behind.enter_context(app_context(request))
+        stack.enter_context(current(lambda: request.getfixturevalue("db_session")))
+        yield isolations
 
 
 @pytest.fixture
-def db_engine(assay_isolation: Isolation) -> Engine:
+def assay_isolation(assay_isolations: Mapping[str, Isolation]) -> Isolation:
+    """The database of this test."""
+    return assay_isolations[DEFAULT]
+
+
+@pytest.fixture
+def db_engine(request: pytest.FixtureRequest, assay_isolation: Isolation) -> Engine:
     """An Engine on the migrated database; whatever is committed there is gone after the test.
 
     That holds for all engines and sessions of the application that lead to the same database too.
     """
-    return assay_isolation.engine
+    flask = flask_database(request)
+    engine: Engine = assay_isolation.engine if flask is None else flask.engine
+    return engine
 
 
 @pytest.fixture
-def db_connection(assay_isolation: Isolation) -> Connection:
+def db_connection(assay_isolation: Isolation, db_engine: Engine) -> Connection:
     """A Connection of db_engine; all that is done on it is undone after the test."""
-    connection = assay_isolation.engine.connect()
+    connection = db_engine.connect()
     assay_isolation.behind.callback(connection.close)
     return connection
 
 
 @pytest.fixture
-def db_session(assay_isolation: Isolation) -> Session:
+def db_session(request: pytest.FixtureRequest, assay_isolation: Isolation) -> Session:
     """A Session on db_engine: the test and the code under test may commit; all is undone."""
-    from sqlalchemy.orm import Session
-
-    session = Session(assay_isolation.engine)
-    assay_isolation.behind.callback(session.close)
+    flask = flask_database(request)
+    session: Session = assay_isolation.session if flask is None else flask.session
     return session
 
 
@@ -206,8 +152,48 @@ def async_db_connection(assay_isolation: Isolation) -> AsyncConnection:
 @pytest.fixture
 def async_db_session(assay_isolation: Isolation) -> AsyncSession:
     """An AsyncSession on async_db_engine: code under test may commit; all is undone."""
-    from sqlalchemy.ext.asyncio import AsyncSession
+    return assay_isolation.async_session
 
-    session = AsyncSession(assay_isolation.async_engine, expire_on_commit=False)
-    assay_isolation.behind.callback(session.sync_session.close)
-    return session
+
+@pytest.fixture
+def db_engines(assay_isolations: Mapping[str, Isolation]) -> Mapping[str, Engine]:
+    """An Engine for each database of the test: @pytest.mark.assay(databases=["default", "audit"]).
+
+    They are as db_engine, which is the one by the name "default".
+    """
+    return {name: isolation.engine for name, isolation in assay_isolations.items()}
+
+
+@pytest.fixture
+def db_sessions(assay_isolations: Mapping[str, Isolation]) -> Mapping[str, Session]:
+    """A Session for each database of the test, as db_session is for the default one."""
+    return {name: isolation.session for name, isolation in assay_isolations.items()}
+
+
+@pytest.fixture
+def async_db_engines(assay_isolations: Mapping[str, Isolation]) -> Mapping[str, AsyncEngine]:
+    """An AsyncEngine for each database of the test, as async_db_engine is for the default one."""
+    return {name: isolation.async_engine for name, isolation in assay_isolations.items()}
+
+
+@pytest.fixture
+def row_factory(db_session: Session) -> RowFactory:
+    """Make one valid row of a model or table, and the rows that it requires.
+
+    Such as row_factory(User, name="Ada") or row_factory("users"); what is not given is filled in.
+    """
+    from alembic_assay.seeding import RowFactory
+
+    return RowFactory(db_session)
+
+
+@pytest.fixture
+def db_queries(assay_worker_database: WorkerDatabase) -> Callable[..., object]:
+    """Count the statements of the application.
+
+    A block ``with db_queries(max=3):`` fails if there are more; ``with db_queries() as queries:``
+    gives them as a list.
+    """
+    from alembic_assay.pytest_plugin.queries import counted
+
+    return lambda max=None: counted(assay_worker_database.sandbox, max)  # noqa: A006

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -12,18 +13,20 @@ NAME = "assay"
 Isolation = Literal["rollback", "fresh"]
 
 DESCRIPTION = (
-    'assay(isolation="rollback", reset_sequences=False): what the database fixtures of a test do.'
-    ' isolation="fresh" gives them a database of their own, with real commits.'
-    " reset_sequences=True has the numbers for new rows begin anew."
+    'assay(isolation="rollback", reset_sequences=False, databases=["default"]): what the database'
+    ' fixtures of a test do. isolation="fresh" gives them a database of their own, with real'
+    " commits. reset_sequences=True has the numbers for new rows begin anew. databases names those"
+    " that the test uses besides."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What a test wants: its isolation, and whether sequences begin anew in it."""
+    """What a test wants: its isolation, whether sequences begin anew, databases besides."""
 
     isolation: Isolation = "rollback"
     reset_sequences: bool = False
+    databases: tuple[str, ...] = ()
 
 
 def wishes_of(item: pytest.Item) -> Wishes:
@@ -38,11 +41,16 @@ def wishes_of(item: pytest.Item) -> Wishes:
         raise pytest.UsageError(f"{item.nodeid}: {said}\n  help: {DESCRIPTION}") from None
 
 
-def _assay(*, isolation: str = "rollback", reset_sequences: bool = False) -> Wishes:
+def _assay(
+    *, isolation: str = "rollback", reset_sequences: bool = False, databases: Sequence[str] = ()
+) -> Wishes:
     if isolation not in get_args(Isolation):
         raise TypeError(f'_assay() knows no isolation="{isolation}"')
     if not isinstance(reset_sequences, bool):
         raise TypeError(
             f"_assay() takes True or False for reset_sequences, not {reset_sequences!r}"
         )
-    return Wishes("fresh" if isolation == "fresh" else "rollback", reset_sequences)
+    if isinstance(databases, str) or not all(isinstance(name, str) for name in databases):
+        raise TypeError(f"_assay() takes a list of names for databases, not {databases!r}")
+    kind: Isolation = "fresh" if isolation == "fresh" else "rollback"
+    return Wishes(kind, reset_sequences, tuple(databases))

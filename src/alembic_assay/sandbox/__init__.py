@@ -16,7 +16,6 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, Dialect, Engine
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import PoolProxiedConnection
 
 from alembic_assay.dialects import get_backend
 from alembic_assay.exceptions import NotInRollback, SandboxError, UnsupportedDatabase
@@ -27,6 +26,7 @@ from alembic_assay.sandbox.member import (
     all_engines,
     isolation_levels_by_us,
     open_connection,
+    raw_connections_by,
     tell_listeners,
 )
 from alembic_assay.sandbox.stack import FRESH_HINT
@@ -72,7 +72,7 @@ class Sandbox:
         self._set_resets_sequences(reset_sequences)
         with ExitStack() as behind, ExitStack() as stack:
             stack.callback(self._end, keep)
-            stack.enter_context(_raw_connections_by(self._route))
+            stack.enter_context(raw_connections_by(self._route))
             for dialect in list(self._members):
                 stack.enter_context(isolation_levels_by_us(dialect))
             self._undo = stack
@@ -84,14 +84,21 @@ class Sandbox:
         members: WeakKeyDictionary[Dialect, Member] = WeakKeyDictionary()
 
         def route(engine: Engine) -> Member | None:
-            if not self._takes_part(engine):
+            if not self.takes_part(engine):
                 return None
             if engine.dialect not in members:
                 members[engine.dialect] = Member(engine, partial(open_connection, engine, url))
             return members[engine.dialect]
 
-        with _raw_connections_by(route):
+        with raw_connections_by(route):
             yield
+
+    def takes_part(self, engine: Engine) -> bool:
+        """Whether an engine takes part. Raises ``SandboxError`` for a named one that cannot."""
+        if engine.dialect in self._named:
+            self._require_same_kind(engine)
+            return True
+        return self._leads_here(engine)
 
     def close(self) -> None:
         """Close the sessions."""
@@ -124,7 +131,7 @@ class Sandbox:
             return self._members[engine.dialect]
 
     def _adopted(self, engine: Engine) -> Member | None:
-        if not self._takes_part(engine):
+        if not self.takes_part(engine):
             return None
         on_loop = self._runner(engine.dialect)
         connection, is_autocommit, settings = on_loop(partial(self._open, engine))
@@ -144,12 +151,6 @@ class Sandbox:
             return VirtualConnection(transactions, arguments)
 
         return Member(engine, make)
-
-    def _takes_part(self, engine: Engine) -> bool:
-        if engine.dialect in self._named:
-            self._require_same_kind(engine)
-            return True
-        return self._leads_here(engine)
 
     def _leads_here(self, engine: Engine) -> bool:
         try:
@@ -267,18 +268,3 @@ def sandbox(engine: Engine, *, reset_sequences: bool = False) -> Iterator[None]:
             yield
     finally:
         box.close()
-
-
-@contextmanager
-def _raw_connections_by(route: Callable[[Engine], Member | None]) -> Iterator[None]:
-    original = Engine.raw_connection
-
-    def raw_connection(engine: Engine) -> PoolProxiedConnection:
-        member = route(engine)
-        return original(engine) if member is None else member.connect()
-
-    Engine.raw_connection = raw_connection  # type: ignore[method-assign, assignment]
-    try:
-        yield
-    finally:
-        Engine.raw_connection = original  # type: ignore[method-assign]

@@ -113,6 +113,26 @@ def isolation_levels_by_us(dialect: Dialect) -> Iterator[None]:
         del vars(dialect)["set_isolation_level"]
 
 
+@contextmanager
+def raw_connections_by(route: Callable[[Engine], Member | None]) -> Iterator[None]:
+    """Have ``route`` asked for each connection of SQLAlchemy within a block.
+
+    All of them come from ``Engine.raw_connection``: https://docs.sqlalchemy.org/en/20/core/connections.html#sqlalchemy.engine.Engine.raw_connection
+    Where it returns nothing the engine connects as ever.
+    """
+    original = Engine.raw_connection
+
+    def raw_connection(engine: Engine) -> PoolProxiedConnection:
+        member = route(engine)
+        return original(engine) if member is None else member.connect()
+
+    Engine.raw_connection = raw_connection  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        Engine.raw_connection = original  # type: ignore[method-assign]
+
+
 def all_engines() -> list[Engine]:
     """Return all engines of this process."""
     # Not ``isinstance``, which asks proxies of applications that do not run.
