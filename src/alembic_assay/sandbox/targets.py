@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
-from sqlalchemy.util import ScopedRegistry
+from sqlalchemy.util import ThreadLocalRegistry
 
 from alembic_assay.exceptions import UsageError
 
@@ -95,7 +95,7 @@ def _bind(owner: Any, engine: Any) -> None:
 def _close(target: Any) -> None:
     """Close a session, or all that a registry has; nothing can go wrong with them any more."""
     if _is_registry(target):
-        if isinstance(target.registry, ScopedRegistry):
+        if not isinstance(target.registry, ThreadLocalRegistry):
             # In whichever scope they are, as that of now may be another one, or none.
             sessions = target.registry.registry
             for session in sessions.values():
