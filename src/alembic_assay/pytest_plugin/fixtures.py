@@ -87,9 +87,7 @@ def assay_databases(
         if assay_memory is not None:
             url = parse_url(assay_memory.server)
         else:
-            from alembic_assay.project import find_server
-
-            url = find_server(assay_url, config_file(pytestconfig))
+            url = _server(pytestconfig, assay_url)
         with open_databases(url, allowed_hosts=allowed_hosts(pytestconfig)) as databases:
             yield databases
 
@@ -243,3 +241,18 @@ def fresh_database(fresh_engine: Engine) -> sqlalchemy.URL:
     """The URL of a migrated database of this test's own; nobody is connected to it."""
     fresh_engine.dispose()
     return fresh_engine.url
+
+
+def _server(config: pytest.Config, url: str | None) -> sqlalchemy.URL:
+    """Return where databases are to be made; without Alembic only ``url`` says it."""
+    from alembic_assay.exceptions import ConfigError
+    from alembic_assay.project import find_server
+    from alembic_assay.urls import parse_url
+
+    try:
+        file = config_file(config)
+    except ConfigError:
+        if url is None:
+            raise
+        return parse_url(url)
+    return find_server(url, file)
