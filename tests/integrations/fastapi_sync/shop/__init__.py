@@ -1,0 +1,1 @@
+"""A shop whose database another tool migrates."""

@@ -1,0 +1,37 @@
+"""A pytest plugin for the projects: it can turn the order around, and sees to what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, Engine, MetaData, select
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--reverse", action="store_true", help="Run the tests in reverse order.")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.reverse:
+        items.reverse()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left(migrated_engine: Engine) -> Iterator[None]:
+    """Behind all tests the database of a worker has the rows that it had before."""
+    with migrated_engine.connect() as connection:
+        before = rows(connection)
+    yield
+    with migrated_engine.connect() as connection:
+        assert rows(connection) == before
+
+
+def rows(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
+    metadata = MetaData()
+    metadata.reflect(connection)
+    return {
+        table.name: sorted(map(tuple, connection.execute(select(table))), key=repr)
+        for table in metadata.sorted_tables
+    }
