@@ -118,6 +118,15 @@ class Stack:
             self._aborting = None  # the error before was one of the driver alone
         return result
 
+    def distrust(self, transaction: Transaction) -> None:
+        """Count on an error of work that goes past us; to be called before that, and behind it."""
+        if not self._errors_abort or not transaction.levels:
+            return
+        if self._since(transaction, transaction.levels[-1]):
+            transaction.levels.append(Level("", self._clock, transaction.last_write))
+            self._lay(transaction)
+        self._aborting = transaction
+
     def savepoint(self, transaction: Transaction, name: str, call: Callable[[], object]) -> None:
         """Set a savepoint of the application. Behind an error ``call`` is refused."""
         self.recover()
