@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import Dialect, Engine
@@ -62,8 +63,10 @@ class Link:
         """Whether the session is in a state that the next test must not find."""
         self.errors: list[SandboxError] = []
         """What was raised in this test, be it that somebody has caught it."""
+        self.lock = threading.RLock()
+        """Held by who uses the session."""
         self._process = os.getpid()
-        self._lock = threading.RLock()
+        self._due: deque[Callable[[], None]] = deque()
         self._current = driver
         self._suspects: list[str] = []
         self._before_test: list[Callable[[Driver], None]] = []
@@ -85,10 +88,20 @@ class Link:
         exclusively = self._exclusively(driver, function)
         return driver.loop.wait(exclusively) if driver.loop else exclusively(Job())
 
+    def use_later(self, function: Callable[[], None]) -> None:
+        """Have a function run before the session is next used.
+
+        That can be asked for anywhere, as the garbage collector does, be it amid another use.
+        """
+        self._due.append(function)
+
     def _exclusively(self, driver: Driver, function: Callable[[Job], T]) -> Callable[[Job], T]:
         def exclusively(job: Job) -> T:
-            with self._lock:
+            with self.lock:
                 self._current = driver
+                while self._due:
+                    with suppress(Exception):  # who has asked for it is not there any more
+                        self._due.popleft()()
                 return function(job)
 
         return exclusively
@@ -166,10 +179,12 @@ class Link:
         if self._has_deferred:
             self.rules.check_deferred_constraints(self._current.dialect, self._current.ask)
 
-    def note(self, sql: str, where: str) -> None:
-        """Remember what may have changed the session, or ended the transaction."""
-        if self.rules.lasts(sql):
-            self.is_lost = True
+    def note_lasting(self, sql: str) -> None:
+        """Remember whether a statement changes the session for good."""
+        self.is_lost = self.is_lost or self.rules.lasts(sql)
+
+    def note_suspect(self, sql: str, where: str) -> None:
+        """Remember what may have ended the transaction."""
         self._suspects.append(f"{' '.join(sql.split())[:200]} ({where})")
 
     def end(self, *, keep: bool) -> None:

@@ -23,7 +23,8 @@ class Member:
     """
 
     def __init__(self, engine: Engine, make: Callable[[], Any]) -> None:
-        self._pool = NullPool(make, dialect=engine.dialect)
+        reset = engine.pool._reset_on_return  # noqa: SLF001 - as its own ``recreate`` does
+        self._pool = NullPool(make, dialect=engine.dialect, reset_on_return=reset)
         for name in _FORWARDED:
             event.listen(self._pool, name, _forward(engine.pool.dispatch, name))
 
@@ -82,13 +83,12 @@ def _connect(engine: Engine, give: Callable[..., Any] | None = None) -> Any:
     if give is not None:
         event.listen(engine, "do_connect", give)
     try:
-        fairy = engine.pool.recreate().connect()
+        # What ``connect`` would give out, without telling anybody that it was.
+        record = engine.pool.recreate()._do_get()  # noqa: SLF001
     finally:
         if give is not None:
             event.remove(engine, "do_connect", give)
-    connection = fairy.dbapi_connection
-    fairy.detach()
-    return connection
+    return record.dbapi_connection
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def isolation_levels_by_us(dialect: Dialect) -> Iterator[None]:
     That of their one session cannot change in its transaction. What counts is whether they commit
     each statement.
     """
-    original = dialect.set_isolation_level
+    original, before = dialect.set_isolation_level, dict(vars(dialect))
 
     def set_isolation_level(dbapi_connection: Any, level: Any) -> None:
         if isinstance(dbapi_connection, VirtualConnection):
@@ -110,7 +110,9 @@ def isolation_levels_by_us(dialect: Dialect) -> Iterator[None]:
     try:
         yield
     finally:
-        del vars(dialect)["set_isolation_level"]
+        vars(dialect).pop("set_isolation_level", None)
+        if "set_isolation_level" in before:
+            vars(dialect)["set_isolation_level"] = original
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -52,8 +52,29 @@ class Transactions:
         return self._link.use(self.driver, lambda job: self._run(sql, job, call, place))
 
     def read(self, call: Callable[[], T]) -> T:
-        """Have more of a result read by ``call``."""
-        return self._link.use(self.driver, lambda job: job.interruptible(call)())
+        """Have more of a result read by ``call``, which the driver has not got from the server."""
+        if self.is_over:
+            return call()
+        return self._link.use(self.driver, lambda job: call())
+
+    @contextmanager
+    def block(self, sql: str, manager: AbstractContextManager[T]) -> Iterator[T]:
+        """Run a statement by entering ``manager``; errors of it may come as that is left."""
+        with self._link.lock:
+            is_alone = self._open is None and self.is_autocommit
+            self._open = self._open or Transaction(_place())
+            try:
+                with ExitStack() as stack:
+                    entered = self.run(sql, lambda: self._enter(stack, manager))
+                    assert entered is not None, "it is no statement about transactions"
+                    yield entered
+            except BaseException:
+                self._link.stack.distrust(self._open)
+                if is_alone:
+                    self.rollback()
+                raise
+            if is_alone:
+                self.commit()
 
     def commit(self) -> None:
         """Commit what is open."""
@@ -66,14 +87,22 @@ class Transactions:
             self._link.use(self.driver, lambda job: self._rollback())
 
     def abandon(self) -> None:
-        """Roll back what is open, be it that the garbage collector says so, outside of any loop."""
+        """Roll back what is open, be it that the garbage collector says so, wherever it runs."""
         if self._open is not None and not self.is_over:
-            self._link.use_blocking(self.driver, lambda job: self._rollback())
+            self._link.use_later(self._rollback)
 
     def lend(self) -> None:
         """Count on everything: somebody uses the session without our seeing it."""
-        if not self.is_over and self.driver.loop is None:
-            self.run("CALL", lambda: None)
+        if self.is_over:
+            return
+        place = _place()
+
+        def lend(job: Job) -> None:
+            self._run("CALL", job, lambda: None, place)
+            if self._open is not None:
+                self._link.stack.distrust(self._open)
+
+        self._link.use_blocking(self.driver, lend)
 
     def _run(self, sql: str, job: Job, call: Callable[[], T], place: str) -> T | None:
         self._require_allowed(sql)
@@ -105,8 +134,9 @@ class Transactions:
     def _execute(self, sql: str, call: Callable[[], T], *, writes: bool, alone: bool) -> T:
         transaction = self._open
         assert transaction is not None, "it has begun"
+        self._link.note_lasting(sql)
         if writes and not _PLAIN_CHANGE.match(sql):
-            self._link.note(sql, transaction.holder)
+            self._link.note_suspect(sql, transaction.holder)
         if not alone:
             return self._link.stack.execute(transaction, call, writes=writes)
         try:
@@ -116,6 +146,11 @@ class Transactions:
             raise
         self._commit()
         return result
+
+    def _enter(self, stack: ExitStack, manager: AbstractContextManager[T]) -> T:
+        if self._open is not None:
+            self._link.stack.distrust(self._open)
+        return stack.enter_context(manager)
 
     def _begins(self, place: str) -> bool:
         """Begin a transaction that was asked for by name, if there is none, or it ends by that."""

@@ -10,6 +10,9 @@ from alembic_assay.sandbox.stack import FRESH_HINT
 from alembic_assay.sandbox.statements import CONTROLS, read_statement
 from alembic_assay.sandbox.transactions import Transactions
 
+_OF_ADAPTERS = "_connection"
+"""Where SQLAlchemy's adapters of asyncio drivers have the connection of the driver."""
+
 CursorArguments = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 
 
@@ -52,6 +55,16 @@ class VirtualConnection:
         cursor.execute(sql, *arguments, **keywords)
         return cursor
 
+    def executemany(self, sql: Any, *arguments: Any, **keywords: Any) -> VirtualCursor:
+        """Do as ``execute`` does, with many parameters."""
+        cursor = self.cursor()
+        cursor.executemany(sql, *arguments, **keywords)
+        return cursor
+
+    def executescript(self, script: str) -> Any:
+        """Refuse what sqlite3 does."""
+        return self.cursor().executescript(script)
+
     def __getattr__(self, name: str) -> Any:
         if name == "autocommit":
             return self._transactions.is_autocommit
@@ -62,7 +75,7 @@ class VirtualConnection:
                 help=FRESH_HINT,
             )
         value = getattr(self._transactions.driver.connection, name)
-        if callable(value):
+        if callable(value) or name == _OF_ADAPTERS:
             self._transactions.lend()
         return value
 
@@ -108,7 +121,8 @@ class VirtualCursor:
 
     def copy(self, sql: Any, *arguments: Any, **keywords: Any) -> Any:
         """COPY, as psycopg has it: a block, in which the rows go to and fro."""
-        return self._call("copy", _as_text(sql), sql, *arguments, **keywords)
+        copy = self._real().copy(sql, *arguments, **keywords)
+        return self._transactions.block(_as_text(sql), copy)
 
     def copy_expert(self, sql: Any, *arguments: Any, **keywords: Any) -> Any:
         """COPY, as psycopg2 has it."""
@@ -126,9 +140,22 @@ class VirtualCursor:
             help=f"execute the statements one by one; or {FRESH_HINT}",
         )
 
+    def fetchone(self) -> Any:
+        return self._fetch("fetchone")
+
+    def fetchmany(self, *size: Any) -> Any:
+        return self._fetch("fetchmany", *size)
+
+    def fetchall(self) -> Any:
+        return self._fetch("fetchall")
+
     def close(self) -> None:
-        if self._cursor is not None:
+        if self._cursor is None:
+            return
+        if not self._is_on_server():
             self._cursor.close()
+        elif not self._transactions.is_over:
+            self._transactions.run("CLOSE", self._cursor.close)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real(), name)
@@ -137,10 +164,13 @@ class VirtualCursor:
         setattr(self._real(), name, value)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._real())
+        return self
 
     def __next__(self) -> Any:
-        return next(self._real())
+        row = self.fetchone()
+        if row is None:
+            raise StopIteration
+        return row
 
     def __enter__(self) -> VirtualCursor:  # noqa: PYI034 - ``Self`` is of Python 3.11
         return self
@@ -159,6 +189,17 @@ class VirtualCursor:
         result = self._transactions.run(text, call)
         return self if result is self._cursor else result
 
+    def _fetch(self, method: str, *arguments: Any) -> Any:
+        fetch = getattr(self._real(), method)
+        if self._is_on_server():
+            # A statement, which may fail, or find the transaction failed.
+            return self._transactions.run("FETCH", lambda: fetch(*arguments))
+        return self._transactions.read(lambda: fetch(*arguments))
+
+    def _is_on_server(self) -> bool:
+        """Whether the driver's cursor has its rows on the server; psycopg and psycopg2 name it."""
+        return getattr(self._cursor, "name", None) is not None
+
     def _real(self) -> Any:
         if self._cursor is None:
             connection = self._transactions.driver.connection
@@ -175,22 +216,13 @@ class AsyncVirtualCursor(VirtualCursor):
     It has all rows in memory once it has executed, unless it is one of those on the server.
     """
 
-    def fetchone(self) -> Any:
-        return self._fetch("fetchone")
-
-    def fetchmany(self, size: int | None = None) -> Any:
-        return self._fetch("fetchmany", size)
-
-    def fetchall(self) -> Any:
-        return self._fetch("fetchall")
-
     def nextset(self) -> Any:
-        return self._transactions.read(self._cursor.nextset)
+        return self._transactions.run("FETCH", self._cursor.nextset)
 
     def close(self) -> None:
-        cursor, self.__dict__["_cursor"] = self._cursor, None
-        if cursor is not None and cursor.server_side:
-            self._transactions.read(cursor.close)
+        if self._cursor is not None and self._is_on_server():
+            super().close()
+        self.__dict__["_cursor"] = None
 
     async def _async_soft_close(self) -> None:
         """Let go of the driver's cursor, and keep the rows: they are in memory."""
@@ -201,10 +233,12 @@ class AsyncVirtualCursor(VirtualCursor):
         return super().__getattr__(name)
 
     def _fetch(self, method: str, *arguments: Any) -> Any:
-        fetch = getattr(self._cursor, method)
-        if self._cursor.server_side:
-            return self._transactions.read(lambda: fetch(*arguments))
-        return fetch(*arguments)
+        if self._is_on_server():
+            return super()._fetch(method, *arguments)
+        return getattr(self._real(), method)(*arguments)
+
+    def _is_on_server(self) -> bool:
+        return bool(self._real().server_side)
 
 
 def _as_text(sql: Any) -> str:

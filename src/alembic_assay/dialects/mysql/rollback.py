@@ -20,7 +20,7 @@ class MySQLRollbackRules(RollbackRules):
     begin = "START TRANSACTION"
     begin_commits = True
     resettable_sequences = False
-    lasting = r"^\s*SET\b|:="
+    lasting = r"^\s*(?:SET|PREPARE|CREATE(?:\s+OR\s+REPLACE)?\s+TEMPORARY)\b|:=|\bGET_LOCK\s*\("
     refusals = (
         (
             r"^\s*(?:CREATE(?:\s+OR\s+REPLACE)?|DROP)\s+(?!TEMPORARY\b|PREPARE\b|OR\b)\w+",

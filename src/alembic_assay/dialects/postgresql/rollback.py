@@ -61,6 +61,7 @@ class PostgreSQLRollbackRules(RollbackRules):
     """One session, and so nobody to wait for or to tell."""
 
     errors_abort = True
+    lasting = r"^\s*PREPARE\b|\bpg_(?:try_)?advisory_lock"
     refusals = (
         (r"\bCONCURRENTLY\b", _OUTSIDE),
         (r"^\s*(?:VACUUM|ALTER\s+SYSTEM|CHECKPOINT)\b", _OUTSIDE),

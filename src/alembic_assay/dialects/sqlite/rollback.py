@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 from sqlalchemy import Dialect
 
 from alembic_assay.dialects.rollback import Ask, RollbackRules
+
+_LEGACY = getattr(sqlite3, "LEGACY_TRANSACTION_CONTROL", -1)
 
 
 class SQLiteRollbackRules(RollbackRules):
@@ -16,14 +19,17 @@ class SQLiteRollbackRules(RollbackRules):
     lasting = r"^\s*(?:PRAGMA\s.*=|ATTACH|DETACH)"
     refusals = (
         (r"^\s*VACUUM", "cannot be run within a transaction"),
-        (r"^\s*PRAGMA\s+foreign_keys\s*=", "does nothing within a transaction"),
+        (r"^\s*PRAGMA\s+foreign_keys\s*(?=[=(])", "does nothing within a transaction"),
     )
 
     def take_over(self, dialect: Dialect, connection: Any) -> None:
         # By default the driver begins a transaction at the first change only, and not before a
         # savepoint, the release of which then commits.
         # https://docs.python.org/3/library/sqlite3.html#transaction-control
+        if hasattr(connection, "autocommit"):  # since Python 3.12
+            connection.autocommit = _LEGACY
         connection.isolation_level = None
+        connection.rollback()
 
     def family(self, dialect: Dialect) -> str:
         return dialect.name
