@@ -197,8 +197,10 @@ class VirtualCursor:
         return self._transactions.read(lambda: fetch(*arguments))
 
     def _is_on_server(self) -> bool:
-        """Whether the driver's cursor has its rows on the server; psycopg and psycopg2 name it."""
-        return getattr(self._cursor, "name", None) is not None
+        """Whether the driver's cursor has its rows on the server."""
+        # As SQLAlchemy's adapters say it, and as psycopg and psycopg2 do, which name it.
+        is_so = getattr(self._cursor, "server_side", False)
+        return bool(is_so) or getattr(self._cursor, "name", None) is not None
 
     def _real(self) -> Any:
         if self._cursor is None:
@@ -236,9 +238,6 @@ class AsyncVirtualCursor(VirtualCursor):
         if self._is_on_server():
             return super()._fetch(method, *arguments)
         return getattr(self._real(), method)(*arguments)
-
-    def _is_on_server(self) -> bool:
-        return bool(self._real().server_side)
 
 
 def _as_text(sql: Any) -> str:
