@@ -188,7 +188,9 @@ def row_factory(db_session: Session) -> RowFactory:
 
 
 @pytest.fixture
-def db_queries(assay_worker_database: WorkerDatabase) -> Callable[..., object]:
+def db_queries(
+    assay_worker_database: WorkerDatabase, assay_isolation: Isolation
+) -> Callable[..., object]:
     """Count the statements of the application.
 
     A block ``with db_queries(max=3):`` fails if there are more; ``with db_queries() as queries:``
@@ -196,4 +198,8 @@ def db_queries(assay_worker_database: WorkerDatabase) -> Callable[..., object]:
     """
     from alembic_assay.pytest_plugin.queries import counted
 
-    return lambda max=None: counted(assay_worker_database.sandbox, max)  # noqa: A006
+    def is_of_the_test(engine: Engine) -> bool:
+        sandbox = assay_worker_database.sandbox
+        return sandbox.takes_part(engine) or sandbox.leads_to(assay_isolation.engine.url, engine)
+
+    return lambda max=None: counted(is_of_the_test, max)  # noqa: A006

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, event
 
-from alembic_assay.sandbox import Sandbox
 from alembic_assay.sandbox.statements import CONTROLS, read_statement
 
 
 @contextmanager
-def counted(sandbox: Sandbox, maximum: int | None) -> Iterator[list[str]]:
-    """Have the statements within a block, but for those about transactions, in a list.
+def counted(of: Callable[[Engine], bool], maximum: int | None) -> Iterator[list[str]]:
+    """Have the statements of some engines within a block, but for those about transactions.
 
     Raises ``AssertionError`` behind the block if there are more than ``maximum``.
     """
     statements: list[str] = []
 
     def note(connection: Connection, cursor: object, statement: str, *_: object) -> None:
-        if sandbox.takes_part(connection.engine) and read_statement(statement).kind not in CONTROLS:
+        if of(connection.engine) and read_statement(statement).kind not in CONTROLS:
             statements.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)

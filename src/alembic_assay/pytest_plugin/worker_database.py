@@ -127,7 +127,7 @@ class WorkerDatabase:
 
             return make_async_engine(engine.url)
 
-        with ExitStack() as behind, self.sandbox.redirected(engine.url):
+        with self.sandbox.redirected(engine.url), ExitStack() as behind:
             yield Isolation(engine, behind, make_async_engine)
 
     def close(self) -> None:

@@ -29,6 +29,7 @@ from alembic_assay.sandbox.member import (
     raw_connections_by,
     tell_listeners,
 )
+from alembic_assay.sandbox.on_loop import connections_on_loop
 from alembic_assay.sandbox.stack import FRESH_HINT
 from alembic_assay.sandbox.transactions import Transactions
 from alembic_assay.sandbox.virtual import VirtualConnection
@@ -80,17 +81,24 @@ class Sandbox:
 
     @contextmanager
     def redirected(self, url: URL) -> Iterator[None]:
-        """Have the engines that take part lead to another database within a block, for real."""
+        """Have the engines that take part lead to another database within a block, for real.
+
+        Connections of asyncio drivers to there can be used in any event loop.
+        """
         members: WeakKeyDictionary[Dialect, Member] = WeakKeyDictionary()
 
         def route(engine: Engine) -> Member | None:
-            if not self.takes_part(engine):
+            is_for_loops = engine.dialect.is_async and self.leads_to(url, engine)
+            if not (is_for_loops or self.takes_part(engine)):
                 return None
             if engine.dialect not in members:
-                members[engine.dialect] = Member(engine, partial(open_connection, engine, url))
+                make = partial(open_connection, engine, url)
+                if engine.dialect.is_async:
+                    make = partial(open_on_loop, make)
+                members[engine.dialect] = Member(engine, make)
             return members[engine.dialect]
 
-        with raw_connections_by(route):
+        with connections_on_loop() as open_on_loop, raw_connections_by(route):
             yield
 
     def takes_part(self, engine: Engine) -> bool:
@@ -98,7 +106,14 @@ class Sandbox:
         if engine.dialect in self._named:
             self._require_same_kind(engine)
             return True
-        return self._leads_here(engine)
+        return self.leads_to(self._url, engine)
+
+    def leads_to(self, url: URL, engine: Engine) -> bool:
+        """Whether an engine leads to a database, by its URL."""
+        try:
+            return self._backend.is_same_database(engine.url, url)
+        except UnsupportedDatabase:
+            return False
 
     def close(self) -> None:
         """Close the sessions."""
@@ -152,12 +167,6 @@ class Sandbox:
 
         return Member(engine, make)
 
-    def _leads_here(self, engine: Engine) -> bool:
-        try:
-            return self._backend.is_same_database(engine.url, self._url)
-        except UnsupportedDatabase:
-            return False
-
     def _require_same_kind(self, engine: Engine) -> None:
         if engine.url.get_backend_name() != self._url.get_backend_name():
             raise SandboxError(
@@ -169,7 +178,7 @@ class Sandbox:
     def _open(self, engine: Engine, job: Job) -> tuple[Any, bool, object]:
         """Return a new connection, whether it commits each statement, and what it is set to."""
         rules, dialect = self._backend.rollback, engine.dialect
-        url = None if self._leads_here(engine) else self._url
+        url = None if self.leads_to(self._url, engine) else self._url
         connection = open_connection(engine, url)
         is_autocommit = rules.is_autocommit(dialect, connection)
         settings = rules.settings(Driver(dialect, connection, None).ask)
@@ -197,7 +206,7 @@ class Sandbox:
         self._links[rules.family(dialect)] = link
         # Now, as their listeners may set what cannot be set within a transaction.
         for other in all_engines():
-            if other.dialect not in self._members and self._leads_here(other):
+            if other.dialect not in self._members and self.leads_to(self._url, other):
                 with suppress(SQLAlchemyError):
                     self._route(other)
         return link

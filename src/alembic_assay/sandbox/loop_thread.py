@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from sqlalchemy.util import await_only, greenlet_spawn
@@ -50,15 +51,15 @@ class Job:
 
 
 class LoopThread:
-    """Runs functions that use asyncio drivers, one at a time, whoever calls them."""
+    """Runs functions that use asyncio drivers, whoever calls them: one at a time, or many."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_for_many: bool = False) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="alembic-assay loop", daemon=True
         )
         self._thread.start()
-        self._turn = asyncio.Lock()
+        self._turn = None if is_for_many else asyncio.Lock()
 
     def call(self, function: Callable[[Job], T]) -> T:
         """Run a function in a greenlet on the loop; called in one of another loop, or of none.
@@ -71,6 +72,10 @@ class LoopThread:
     def wait(self, function: Callable[[Job], T]) -> T:
         """Run a function as ``call`` does, and block until it is done."""
         return asyncio.run_coroutine_threadsafe(self._run(function, Job()), self._loop).result()
+
+    async def awaited(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop, and await it in another one."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._loop))
 
     def wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop, and block until it is done."""
@@ -92,6 +97,6 @@ class LoopThread:
             raise
 
     async def _run(self, function: Callable[[Job], T], job: Job) -> T:
-        async with self._turn:
-            result: T = await greenlet_spawn(function, job, _require_await=False)
+        async with self._turn or nullcontext():
+            result: T = await greenlet_spawn(function, job)
             return result

@@ -58,7 +58,8 @@ _OPTIONAL_WORD = r"(?:\s+(?:WORK|TRANSACTION))?"
 
 
 def _whole(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern + r"\s*;?\s*", re.IGNORECASE)
+    # Tools that trace queries write comments behind them.
+    return re.compile(pattern + r"(?:\s|;|--[^\n]*|/\*.*?\*/)*", re.IGNORECASE | re.DOTALL)
 
 
 _BEGIN = (_whole(r"BEGIN(?:\s+[A-Z ,]+)?"), Kind.BEGIN)
