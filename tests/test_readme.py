@@ -13,6 +13,7 @@ from pathlib import Path
 import alembic
 import pytest
 
+from alembic_assay.pytest_plugin.choices import TARGETS
 from alembic_assay.settings import load_settings
 
 ROOT = Path(__file__).parent.parent
@@ -21,6 +22,7 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 CONSOLE = [text for language, text in BLOCKS if language == "console"]
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 CHECK, TEST, BROKEN, HELP = CONSOLE
+FIRST_TEST, DRIFT_TEST, APPLICATION, AUTOGENERATE, MARKED_TESTS = PYTHON
 
 
 @pytest.fixture
@@ -58,12 +60,9 @@ def stripped(text: str) -> list[str]:
 def test_readme_has_no_block_that_is_not_tested() -> None:
     languages = [language for language, _ in BLOCKS]
 
-    assert (languages.count("console"), languages.count("python"), languages.count("toml")) == (
-        4,
-        4,
-        1,
-    )
-    assert len(languages) == 9
+    counts = [languages.count(language) for language in ("console", "python", "toml", "ini")]
+    assert counts == [4, 5, 1, 1]
+    assert len(languages) == 11
 
 
 def test_check_command_prints_what_the_readme_says(example: Path) -> None:
@@ -105,7 +104,7 @@ def test_both_commands_make_their_own_environment() -> None:
 
 
 def test_tests_of_the_readme_pass_in_the_example(example: Path) -> None:
-    for number, code in enumerate(PYTHON[:2]):
+    for number, code in enumerate([FIRST_TEST, DRIFT_TEST, MARKED_TESTS]):
         (example / "tests" / f"test_readme_{number}.py").write_text(code)
 
     result = subprocess.run(
@@ -117,15 +116,15 @@ def test_tests_of_the_readme_pass_in_the_example(example: Path) -> None:
     )
 
     assert result.returncode == 0, result.stdout
-    # ten of the example, two of the README, four checks
-    assert "16 passed" in result.stdout
+    # ten of the example, four of the README, four checks
+    assert "18 passed" in result.stdout
 
 
 def test_application_of_the_readme_starts(example: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     testclient = pytest.importorskip("fastapi.testclient")
     monkeypatch.chdir(example.parent)
     names: dict[str, object] = {}
-    exec(PYTHON[2], names)
+    exec(APPLICATION, names)
 
     with testclient.TestClient(names["app"]):
         pass
@@ -140,7 +139,7 @@ def test_application_of_the_readme_starts(example: Path, monkeypatch: pytest.Mon
 def test_alembic_sees_a_changed_check_as_the_readme_says(example: Path) -> None:
     env, models = example / "migrations" / "env.py", example / "catalogue" / "models.py"
     online = re.compile(r" +context\.configure\(\n +connection=.*?\n +\)\n", re.DOTALL)
-    env.write_text(online.sub(textwrap.indent(PYTHON[3], " " * 8), env.read_text()))
+    env.write_text(online.sub(textwrap.indent(AUTOGENERATE, " " * 8), env.read_text()))
     models.write_text(models.read_text().replace("duration_seconds > 0", "duration_seconds > 1"))
 
     results = [
@@ -161,6 +160,19 @@ def test_alembic_sees_a_changed_check_as_the_readme_says(example: Path) -> None:
     ) in results[1].stdout + results[1].stderr
 
 
+def test_names_in_the_ini_file_of_the_readme_are_known(pytester: pytest.Pytester) -> None:
+    text = next(text for language, text in BLOCKS if language == "ini")
+    pytester.makeini(text)
+
+    config = pytester.parseconfig()
+
+    assert [config.getini(name) for name in TARGETS][:3] == [
+        ["shop.db:engine"],
+        ["shop.db:session"],
+        ["shop.db:Session"],
+    ]
+
+
 def test_settings_of_the_readme_are_read(tmp_path: Path) -> None:
     text = next(text for language, text in BLOCKS if language == "toml")
     (tmp_path / "pyproject.toml").write_text(text)
@@ -172,4 +184,5 @@ def test_settings_of_the_readme_are_read(tmp_path: Path) -> None:
     assert settings.configure == "shop.testing:point_to"
     assert settings.baseline == "schema.sql"
     assert settings.allowed_heads == ("shop", "audit")
+    assert settings.databases == {"audit": "audit/alembic.ini"}
     assert settings.irreversible == {"ae1027a6acfd": "the old prices are gone for good"}
