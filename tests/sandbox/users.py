@@ -6,11 +6,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import URL, Connection, MetaData, String, func, select
+import pytest
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    MetaData,
+    String,
+    create_engine,
+    func,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from alembic_assay.databases import Databases
+from alembic_assay.sandbox import sandbox
 
 SYNC = ("postgresql+psycopg", "postgresql+psycopg2", "sqlite+pysqlite", "mysql+pymysql")
 ASYNC = (
@@ -66,6 +77,18 @@ class House:
 
 
 Houses = Callable[[str], House]
+
+
+@contextmanager
+def failing_sandbox(
+    house: House, driver: str, error: type[Exception]
+) -> Iterator[tuple[Engine, pytest.ExceptionInfo[Exception]]]:
+    """Have an engine in a sandbox, the end of which raises an error; nothing is left behind it."""
+    engine = create_engine(house.with_driver(driver))
+    with pytest.raises(error) as raised, sandbox(engine):
+        yield engine, raised
+    engine.dispose()
+    assert house.emails() == []
 
 
 def emails(connection: Connection) -> list[str]:

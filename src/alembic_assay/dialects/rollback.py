@@ -31,6 +31,9 @@ class RollbackRules:
     lasting: ClassVar[str] = r"(?!)"
     """The pattern of statements that change the session so that a rollback does not undo it."""
 
+    changes_are_atomic: ClassVar[bool] = True
+    """Whether a change that fails has changed nothing."""
+
     resettable_sequences: ClassVar[bool] = True
     """Whether the numbers for new rows can begin anew within a transaction."""
 
@@ -80,6 +83,14 @@ class RollbackRules:
         """Whether a statement changes the session for good."""
         return _lasts(self, sql)
 
+    def is_atomic(self, sql: str) -> bool:
+        """Whether a statement that fails has surely changed nothing."""
+        return self.changes_are_atomic and _is_plain(sql) and ";" not in sql.rstrip("; \n")
+
+    def may_end_transaction(self, sql: str) -> bool:
+        """Whether a statement could do so, as a procedure may."""
+        return not _is_plain(sql)
+
 
 @lru_cache(maxsize=2048)
 def _refusal(rules: RollbackRules, sql: str) -> str | None:
@@ -92,8 +103,17 @@ def _lasts(rules: RollbackRules, sql: str) -> bool:
     return _search(rules.lasting, sql) is not None
 
 
+def _is_plain(sql: str) -> bool:
+    return _PLAIN.match(sql) is not None
+
+
 def _search(pattern: str, sql: str) -> re.Match[str] | None:
     return re.search(pattern, _COMMENTS_AND_TEXTS.sub(" ", sql), re.IGNORECASE)
 
+
+_PLAIN = re.compile(
+    r"\s*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|REPLACE|WITH|FETCH|CLOSE)\b", re.IGNORECASE
+)
+"""How reads and changes of rows begin."""
 
 _COMMENTS_AND_TEXTS = re.compile(r"--[^\n]*|/\*(?!!).*?\*/|'(?:[^']|'')*'", re.DOTALL)

@@ -179,13 +179,11 @@ class Link:
         if self._has_deferred:
             self.rules.check_deferred_constraints(self._current.dialect, self._current.ask)
 
-    def note_lasting(self, sql: str) -> None:
-        """Remember whether a statement changes the session for good."""
+    def note(self, sql: str, where: str) -> None:
+        """Remember what may have changed the session for good, or ended the transaction."""
         self.is_lost = self.is_lost or self.rules.lasts(sql)
-
-    def note_suspect(self, sql: str, where: str) -> None:
-        """Remember what may have ended the transaction."""
-        self._suspects.append(f"{' '.join(sql.split())[:200]} ({where})")
+        if self.rules.may_end_transaction(sql):
+            self._suspects.append(f"{' '.join(sql.split())[:200]} ({where})")
 
     def end(self, *, keep: bool) -> None:
         """Roll back what happened in this test, or commit it.

@@ -84,10 +84,18 @@ class Stack:
         """Whether any other transaction is open."""
         return any(one is not transaction for one in self._open)
 
-    def execute(self, transaction: Transaction, call: Callable[[], T], *, writes: bool) -> T:
+    def execute(
+        self,
+        transaction: Transaction,
+        call: Callable[[], T],
+        *,
+        writes: bool,
+        is_atomic: bool = False,
+    ) -> T:
         """Have a statement run by ``call`` as a part of a transaction; return what that returns.
 
-        Raises what it raises; an error harms nobody else's transaction.
+        Raises what it raises; an error harms nobody else's transaction. One that ``is_atomic`` has
+        written nothing then; of others, such as one for many rows, it is not known.
         """
         if self._aborting is not transaction:
             self.recover()
@@ -100,18 +108,18 @@ class Stack:
             self._run(f"SAVEPOINT {_SHIELD}")
         try:
             result = call()
-        except BaseException:
+        except BaseException as error:
             if is_shielded:
                 self._run(f"ROLLBACK TO SAVEPOINT {_SHIELD}")
                 transaction.has_failed = True
             elif self._errors_abort:
                 self._aborting = transaction
+            # What was cancelled may have been done all the same.
+            if writes and not is_shielded and not (is_atomic and isinstance(error, Exception)):
+                self._count_write(transaction)
             raise
-        finally:
-            # Behind an error too: of many rows some may have been written.
-            if writes:
-                self._clock += 1
-                transaction.last_write = self._clock
+        if writes:
+            self._count_write(transaction)
         if is_shielded:
             self._run(f"RELEASE SAVEPOINT {_SHIELD}")
         elif self._aborting is transaction:
@@ -189,6 +197,10 @@ class Stack:
             if transaction.last_write > self._kept:  # it could not be undone, and so it stays
                 self._kept, self._keeper = transaction.last_write, transaction.holder
             self._end(transaction)
+
+    def _count_write(self, transaction: Transaction) -> None:
+        self._clock += 1
+        transaction.last_write = self._clock
 
     def _end(self, transaction: Transaction) -> None:
         self._forget(transaction, 0)

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +19,6 @@ from alembic_assay.sandbox.statements import Kind, read_statement
 
 T = TypeVar("T")
 
-_PLAIN_CHANGE = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|MERGE|REPLACE|WITH)\b", re.IGNORECASE)
 _SKIPS_LOCKED = re.compile(r"\b(?:SKIP\s+LOCKED|NOWAIT)\b", re.IGNORECASE)
 _NOT_THE_APPLICATION = ("alembic_assay", "asyncio", "contextlib", "greenlet", "sqlalchemy")
 
@@ -41,15 +41,20 @@ class Transactions:
         """Whether they were of a test that has ended."""
         return self._test != self._link.test
 
-    def run(self, sql: str, call: Callable[[], T]) -> T | None:
+    def run(self, sql: str, call: Callable[[], T], *, is_single: bool = False) -> T | None:
         """Run a statement by ``call``, and return what that returns; nothing if it is not needed.
 
-        Raises what it raises, ``OverlapError`` for a rollback that is not possible, and
+        It ``is_single`` if it is run but once, and not for each of many rows.
+
+        Raises what ``call`` raises, ``OverlapError`` for a rollback that is not possible, and
         ``NotInRollback`` for what is not to be run here.
         """
         self._require_current()
         place = _place() if self._open is None else ""
-        return self._link.use(self.driver, lambda job: self._run(sql, job, call, place))
+        is_atomic = is_single and self._link.rules.is_atomic(sql)
+        return self._link.use(
+            self.driver, lambda job: self._run(sql, job, call, place, is_atomic=is_atomic)
+        )
 
     def read(self, call: Callable[[], T]) -> T:
         """Have more of a result read by ``call``, which the driver has not got from the server."""
@@ -104,7 +109,9 @@ class Transactions:
 
         self._link.use_blocking(self.driver, lend)
 
-    def _run(self, sql: str, job: Job, call: Callable[[], T], place: str) -> T | None:
+    def _run(
+        self, sql: str, job: Job, call: Callable[[], T], place: str, *, is_atomic: bool = False
+    ) -> T | None:
         self._require_allowed(sql)
         link = self._link
         link.ensure_begun()
@@ -128,19 +135,18 @@ class Transactions:
             elif statement.kind is Kind.RELEASE:
                 link.stack.release(transaction, statement.name, call)
             else:
-                return self._execute(sql, call, writes=statement.kind is Kind.WRITE, alone=is_alone)
+                link.note(sql, transaction.holder)
+                writes = statement.kind is Kind.WRITE
+                execute = partial(
+                    link.stack.execute, transaction, call, writes=writes, is_atomic=is_atomic
+                )
+                return self._alone(execute) if is_alone else execute()
         return None
 
-    def _execute(self, sql: str, call: Callable[[], T], *, writes: bool, alone: bool) -> T:
-        transaction = self._open
-        assert transaction is not None, "it has begun"
-        self._link.note_lasting(sql)
-        if writes and not _PLAIN_CHANGE.match(sql):
-            self._link.note_suspect(sql, transaction.holder)
-        if not alone:
-            return self._link.stack.execute(transaction, call, writes=writes)
+    def _alone(self, execute: Callable[[], T]) -> T:
+        """Have a statement be a transaction of its own, which is open."""
         try:
-            result = self._link.stack.execute(transaction, call, writes=writes)
+            result = execute()
         except BaseException:
             self._rollback()
             raise

@@ -186,7 +186,7 @@ class VirtualCursor:
         def call() -> Any:
             return getattr(self._real(), method)(*arguments, **keywords)
 
-        result = self._transactions.run(text, call)
+        result = self._transactions.run(text, call, is_single=method == "execute")
         return self if result is self._cursor else result
 
     def _fetch(self, method: str, *arguments: Any) -> Any:

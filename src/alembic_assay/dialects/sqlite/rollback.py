@@ -16,6 +16,9 @@ class SQLiteRollbackRules(RollbackRules):
     """One file, one writer."""
 
     begin = "BEGIN"
+    # Some rows may be there where it says ON CONFLICT FAIL, be it in the definition of a table.
+    # https://www.sqlite.org/lang_conflict.html
+    changes_are_atomic = False
     lasting = r"^\s*(?:PRAGMA\s.*=|ATTACH|DETACH)"
     refusals = (
         (r"^\s*VACUUM", "cannot be run within a transaction"),
