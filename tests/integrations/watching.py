@@ -1,4 +1,4 @@
-"""A pytest plugin for the projects: it can turn the order around, and sees to what is left."""
+"""A pytest plugin for the projects: tests run in both orders, and nothing may be left of them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import pytest
 from sqlalchemy import Connection, Engine, MetaData, select
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--reverse", action="store_true", help="Run the tests in reverse order.")
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.option.reverse:
+    """Have tests run there and back again; in parallel, where they come mixed, only back."""
+    if hasattr(config, "workerinput"):
         items.reverse()
+    else:
+        items += items[-2::-1]
 
 
 @pytest.fixture(scope="session", autouse=True)

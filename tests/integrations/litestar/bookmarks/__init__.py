@@ -1,0 +1,1 @@
+"""Pages worth coming back to."""

@@ -1,0 +1,1 @@
+"""A bank, in which no money gets lost."""

@@ -1,0 +1,1 @@
+"""Jobs in a queue, and workers that do them."""
