@@ -36,6 +36,18 @@ def sqlite_session(sqlite_databases: Databases) -> Iterator[Session]:
         yield from _session(sqlite_databases, url)
 
 
+@pytest.fixture(params=["postgresql", "mysql"])
+def server_session(request: pytest.FixtureRequest) -> Session:
+    """A session on an empty database of each kind that can add a check to a table."""
+    return request.getfixturevalue(f"{request.param}_session")  # type: ignore[no-any-return]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def indexing_session(request: pytest.FixtureRequest) -> Session:
+    """A session on an empty database of each kind that has indexes on expressions."""
+    return request.getfixturevalue(f"{request.param}_session")  # type: ignore[no-any-return]
+
+
 def _session(databases: Databases, url: URL) -> Iterator[Session]:
     engine = databases.backend.make_own_engine(url)
     with Session(engine) as session:

@@ -165,7 +165,7 @@ def test_check_that_cannot_be_met_says_what_to_give(session: Session) -> None:
     message, effect, help_ = str(refused.value).split("\n")
     assert message.startswith('no values were found for "items" that meet CHECK (substr(')
     assert effect == (
-        "  Those tried were made of its literals and of common ones. No row was made."
+        '  Those tried were made of its literals and of common ones. No row of "items" was made.'
     )
     assert help_ == '  help: give some: factory("items", code=...)'
     assert factory("items", code="--quart").code == "--quart"
@@ -203,3 +203,28 @@ def test_two_columns_that_must_differ_do(session: Session) -> None:
     row = RowFactory(session)("pairs")
 
     assert row.one != row.other
+
+
+def test_check_may_demand_several_columns_together(session: Session) -> None:
+    create(
+        session,
+        "users",
+        Column("kind", String(9), nullable=False, server_default="local"),
+        *(Column(name, String(20)) for name in ("hash", "salt", "email", "client", "subject")),
+        CheckConstraint(
+            "kind <> 'local' OR (hash IS NOT NULL AND salt IS NOT NULL AND client IS NULL)"
+        ),
+        CheckConstraint("kind = 'local' OR (hash IS NULL AND salt IS NULL)"),
+        CheckConstraint("kind = 'ldap' OR email IS NOT NULL"),
+        CheckConstraint("kind IN ('local', 'remote', 'ldap')"),
+    )
+
+    row = RowFactory(session)("users", kind="local")
+
+    assert (row.hash, row.salt, row.email, row.client, row.subject) == (
+        "hash-1",
+        "salt-1",
+        "email-1@example.com",
+        None,
+        None,
+    )

@@ -151,11 +151,11 @@ def test_instance_is_whole_without_further_statements(
     assert user.next_year == user.age + 1
 
 
-def test_check_that_only_the_migrations_made_is_met(factory: RowFactory, session: Session) -> None:
-    if session.get_bind().dialect.name != "sqlite":
-        run(session, "ALTER TABLE users ADD CHECK (name LIKE 'Dr %')")
+def test_check_that_only_the_migrations_made_is_met(server_session: Session) -> None:
+    Base.metadata.create_all(server_session.connection())
+    run(server_session, "ALTER TABLE users ADD CHECK (name LIKE 'Dr %')")
 
-        assert factory(User).full_name.startswith("Dr ")
+    assert RowFactory(server_session)(User).full_name.startswith("Dr ")
 
 
 def test_column_that_the_model_does_not_have_is_named(
@@ -217,3 +217,10 @@ def test_async_session_runs_the_factory(databases: Databases, database_url: URL)
     url = databases.backend.async_url(database_url)
 
     assert asyncio.run(make_user(url)) == ("name-1", True)
+
+
+def test_default_that_only_the_database_has_is_given(factory: RowFactory, session: Session) -> None:
+    run(session, "DROP TABLE askings", "CREATE TABLE askings (id INTEGER PRIMARY KEY,"
+        " name VARCHAR(9) DEFAULT 'nobody' NOT NULL)")  # fmt: skip
+
+    assert factory(Asking).name == "nobody"

@@ -42,7 +42,7 @@ TYPES = {
     "char(5)": "val-1",
     "name": "value-1",
     "tsvector": "'word1'",
-    "tsquery": "'word1'",
+    "tsquery": "'value1'",
     "xml": "value1",
     "point": "(1,0)",
     "box": "(2,1),(1,0)",
@@ -125,7 +125,7 @@ def test_type_that_is_not_known_says_what_to_give(postgresql_session: Session) -
 
     assert str(refused.value) == (
         '"items.value" needs a value, and none is known for its type NullType()\n'
-        "  It is NOT NULL and has no default. No row was made.\n"
+        '  It is NOT NULL and has no default. No row of "items" was made.\n'
         '  help: give one: factory("items", value=...)'
     )
     assert postgresql_session.execute(text("SELECT 1")).scalar_one() == 1

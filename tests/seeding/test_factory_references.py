@@ -127,7 +127,7 @@ def test_circle_of_columns_that_must_not_be_null_is_named(session: Session) -> N
 
     assert str(refused.value) == (
         'the foreign keys "users.team_id" -> "teams.lead_id" go round in a circle\n'
-        "  All are NOT NULL, so that no row can be the first. No row was made.\n"
+        "  All are NOT NULL, so that no row can be the first, and there is none yet.\n"
         '  help: give a row that is there: factory("teams", lead_id=...)'
     )
     assert count(session, "users") == 0
@@ -175,7 +175,7 @@ def test_row_whose_number_is_not_known_before_cannot_refer_to_itself(
     assert str(refused.value) == (
         '"nodes.parent" is NOT NULL and refers to "id" of the same table\n'
         "  A row could only point at itself, but its number is GENERATED ALWAYS by the database"
-        " and not known before. No row was made.\n"
+        " and not known before; and there is no other one.\n"
         '  help: give a row that is there: factory("nodes", parent=...)'
     )
 
@@ -191,3 +191,41 @@ def test_reference_that_the_caller_gives_is_judged_by_the_database(
 
     with pytest.raises(DBAPIError):
         RowFactory(postgresql_session)("orders", user_id=99)
+
+
+def test_row_that_a_migration_made_is_referred_to_where_no_other_can_be(session: Session) -> None:
+    run(
+        session,
+        "CREATE TABLE roles (name VARCHAR(9) PRIMARY KEY, CHECK (name IN ('admin', 'member')))",
+        "INSERT INTO roles (name) VALUES ('admin'), ('member')",
+        "CREATE TABLE users (role VARCHAR(9) NOT NULL, FOREIGN KEY (role) REFERENCES roles (name))",
+    )
+
+    assert RowFactory(session)("users").role == "admin"
+
+
+def test_circle_is_entered_at_a_row_that_is_there(postgresql_session: Session) -> None:
+    run(
+        postgresql_session,
+        "CREATE TABLE a (id INTEGER PRIMARY KEY, b INTEGER NOT NULL)",
+        "CREATE TABLE b (id INTEGER PRIMARY KEY, a INTEGER NOT NULL REFERENCES a)",
+        "ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b DEFERRABLE INITIALLY DEFERRED",
+        "INSERT INTO a (id, b) VALUES (7, 8)",
+        "INSERT INTO b (id, a) VALUES (8, 7)",
+    )
+
+    row = RowFactory(postgresql_session)("b")
+
+    assert values(row) == {"id": 1, "a": 1}
+    assert count(postgresql_session, "a") == 2
+
+
+def test_row_whose_number_is_not_known_refers_to_another_one(postgresql_session: Session) -> None:
+    run(
+        postgresql_session,
+        "CREATE TABLE nodes (id INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+        " parent INTEGER NOT NULL REFERENCES nodes)",
+        "INSERT INTO nodes (parent) VALUES (1)",
+    )
+
+    assert RowFactory(postgresql_session)("nodes").parent == 1

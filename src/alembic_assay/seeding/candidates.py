@@ -68,17 +68,22 @@ def make_candidates(
     """Return different values for a column, the likeliest first.
 
     ``numbers`` has more than one for a column that may have to differ from other rows, and
-    ``literals`` are of the checks that it may have to meet. Raises ``NoValue``.
+    ``literals`` are of the checks that it may have to meet. There are none where the model takes
+    none. Raises ``NoValue`` where the type that is stored is not known.
     """
     plain = [source.make(number) for number in numbers]
     others: list[Any] = []
     for number in numbers[:_FEW]:
-        for value in _alternatives(source, plain[0], number, literals or Literals()):
-            with suppress(NoValue):
-                others.append(source.accept(value))
+        others += _alternatives(source, plain[0], number, literals or Literals())
     # Without a check all that may be wrong with a value is that another row has it.
     found = [plain[0], *others, *plain] if literals else [*plain, *others]
-    return list({_identity(one): one for one in found}.values())
+    return list(_accepted(source, {_identity(one): one for one in found}.values()))
+
+
+def _accepted(source: ValueSource, values: Iterable[Any]) -> Iterator[Any]:
+    for value in values:
+        with suppress(NoValue):
+            yield source.accept(value)
 
 
 def _identity(value: Any) -> Hashable:

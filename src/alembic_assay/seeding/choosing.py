@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from alembic_assay.seeding.candidates import Literals, make_candidates
 from alembic_assay.seeding.draft import Draft
 from alembic_assay.seeding.messages import unknown_type, unmet
-from alembic_assay.seeding.plan import Field, Left, Part
+from alembic_assay.seeding.plan import Field, Left, Part, default_of
 from alembic_assay.seeding.shape import Condition
 from alembic_assay.seeding.solver import Question, Unsolvable
 from alembic_assay.seeding.values import NoValue
@@ -29,7 +29,7 @@ def choose_values(part: Part, draft: Draft) -> frozenset[str]:
     """
     conditions = [one for one in part.conditions if _is_open(one, part, draft)]
     options = {
-        name: _options(part.keys[name], [one for one in conditions if name in one.columns], draft)
+        name: _options(name, part, conditions, draft)
         # What could be left out is changed last.
         for name, key in sorted(part.keys.items(), key=lambda one: not draft.needs(one[1]))
         if draft.needs(key) or any(name in one.columns for one in conditions)
@@ -76,45 +76,68 @@ def _is_left_open(value: Any) -> bool:
     return value is None or value is Left.UNKNOWN
 
 
-def _options(key: str, conditions: Sequence[Condition], draft: Draft) -> list[Any]:
+def _options(name: str, part: Part, conditions: Sequence[Condition], draft: Draft) -> Sequence[Any]:
     """Return the values that a column may have, first that which it has without conditions."""
+    key = part.keys[name]
     field = draft.plan.fields[key]
     if key in draft.values:
         return [draft.values[key]]
     if not draft.needs(key) and (field.column.is_numbered or not field.takes_values):
         return [draft.number if field.left is Left.UNKNOWN else field.left]
-    further = _FURTHER if any(one.is_unique for one in conditions) else ()
-    numbers = [draft.number, *(draft.number + more for more in further)]
-    checks = [one.sql for one in conditions if not one.is_unique]
-    literals = Literals.of(checks) if checks else None
-    try:
-        if conditions:
-            made = make_candidates(field.source, numbers, literals)
-        else:
-            made = [field.source.make(draft.number)]
-    except NoValue:
-        made = [_guess(field, number, draft) for number in numbers[:3]]
+    made = _make_values(
+        field, [one for one in conditions if name in one.columns], conditions, draft
+    )
+    if draft.needs(key) and field.column.default is not None:
+        made = [default_of(field.column), *made]
+    if not made:
+        column = draft.plan.column_of(field)
+        raise unknown_type(draft.target.title, column, field.key, repr(field.source.type))
     if draft.needs(key) or field.left is Left.UNKNOWN:
         return made
     return [field.left, *made, *([None] if field.column.nullable else [])]
 
 
-def _guess(field: Field, number: int, draft: Draft) -> Any:
+def _make_values(
+    field: Field, own: Sequence[Condition], conditions: Sequence[Condition], draft: Draft
+) -> list[Any]:
+    """Return values for a column that has its ``own`` conditions; none where none is known."""
+    if not own:
+        with suppress(NoValue):
+            return [field.source.accept(field.source.make(draft.number))]
+    further = _FURTHER if any(one.is_unique for one in own) else ()
+    numbers = [draft.number, *(draft.number + more for more in further)]
+    literals = _literals([one for one in own if not one.is_unique], conditions)
+    try:
+        return make_candidates(field.source, numbers, literals)
+    except NoValue:
+        return [one for number in numbers[:3] for one in _guess(field, number, draft)]
+
+
+def _literals(checks: Sequence[Condition], others: Sequence[Condition]) -> Literals | None:
+    """Return the literals of a column's checks, then of those of the columns it is compared to."""
+    if not checks:
+        return None
+    compared = frozenset[str]().union(*(one.columns for one in checks))
+    near = [one for one in others if not one.is_unique and not compared.isdisjoint(one.columns)]
+    return Literals.of(one.sql for one in (*checks, *near))
+
+
+def _guess(field: Field, number: int, draft: Draft) -> list[Any]:
     """Return a value of a type that is not known, if the database takes one."""
     stored = draft.plan.part_of(field).shape.table.c[field.column.name]
     for value in draft.backend.guess_values(draft.connection, stored, number):
         with suppress(DBAPIError), draft.connection.begin_nested():
             draft.connection.execute(select(value))
-            return value
-    column = draft.plan.column_of(field)
-    raise unknown_type(draft.target.title, column, field.key, repr(field.source.type))
+            return [value]
+    return []
 
 
 def _go_behind(value: Any, field: Field, draft: Draft) -> None:
     """Let the next rows begin behind the number of a value that had to be looked for."""
     with suppress(NoValue):
         further = (draft.number + more for more in _FURTHER)
-        found = next((one for one in further if field.source.make(one) == value), 0)
+        source = field.source
+        found = next((one for one in further if source.accept(source.make(one)) == value), 0)
         draft.number = max(draft.number, found)
 
 

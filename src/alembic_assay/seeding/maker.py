@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, inspect, literal, literal_column, select
+from sqlalchemy import Connection, inspect, select, type_coerce
 from sqlalchemy.orm import Session
 
 from alembic_assay.dialects import Backend, get_backend
+from alembic_assay.exceptions import UsageError
 from alembic_assay.seeding.choosing import choose_values
 from alembic_assay.seeding.draft import Draft
 from alembic_assay.seeding.messages import cycle, numbered_self_reference, unknown_name
@@ -85,34 +86,51 @@ class RowMaker:
             for name, value in zip(link.referred, known.values(), strict=True)
             if value is not None
         }
-        if len(fixed) < len(known) or not self._is_there(link, fixed, draft):
+        if len(fixed) < len(known) or self._find_row(link, fixed, draft) is None:
             self._make_other(link, fixed, draft)
 
-    def _is_there(self, link: Link, fixed: Mapping[str, Any], draft: Draft) -> bool:
-        """Whether there is a row with this key, which came from another foreign key or default."""
+    def _find_row(
+        self, link: Link, fixed: Mapping[str, Any], draft: Draft
+    ) -> Mapping[str, Any] | None:
+        """Return the values with which a foreign key refers to a row that is there, if there is.
+
+        ``fixed`` are those that its columns must have.
+        """
         plan = self._plan(link.target, draft.backend, draft.connection)
-        fields = {name: plan.fields[plan.key_of(name) or name] for name in fixed}
-        table = plan.part_of(fields[link.referred[0]]).shape.table
+        fields = [plan.fields[plan.key_of(name) or name] for name in link.referred]
+        table = plan.part_of(fields[0]).shape.table
+        columns = [
+            type_coerce(table.c[name], field.source.type)
+            for name, field in zip(link.referred, fields, strict=True)
+        ]
         same = (
-            table.c[name] == value
-            if isinstance(value, ColumnElement)
-            else table.c[name] == literal(value, fields[name].source.type)
-            for name, value in fixed.items()
+            column == fixed[name]
+            for name, column in zip(link.referred, columns, strict=True)
+            if name in fixed
         )
-        query: Select[Any] = select(literal_column("1")).select_from(table).where(*same)
-        return draft.connection.execute(query).first() is not None
+        query = select(*columns).where(*same).order_by(*columns).limit(1)
+        found = draft.connection.execute(query).first()
+        return None if found is None else dict(zip(link.keys, found, strict=True))
 
     def _make_other(self, link: Link, fixed: Mapping[str, Any], draft: Draft) -> None:
         """Make the row that a foreign key refers to, with what is known of its key."""
         column = draft.plan.column_of(draft.plan.fields[link.keys[0]])
         path = (*draft.path, (draft.target, column))
         targets = [target for target, _ in path]
-        if link.target in targets:
-            circle = path[targets.index(link.target) :]
-            raise cycle(draft.target.title, [name for _, name in circle], link.keys[0])
         plan = self._plan(link.target, draft.backend, draft.connection)
         given = {plan.key_of(name) or name: value for name, value in fixed.items()}
-        other = self.make(link.target, given, path)
+        try:
+            if link.target in targets:
+                circle = path[targets.index(link.target) :]
+                raise cycle(draft.target.title, [name for _, name in circle], link.keys[0])
+            other = self.make(link.target, given, path)
+        except UsageError:
+            # There may be all that there can be: the rows of a table that a migration filled.
+            values = self._find_row(link, fixed, draft)
+            if values is None:
+                raise
+            draft.values |= {key: values[key] for key in link.keys if key not in draft.values}
+            return
         for key, name in zip(link.keys, link.referred, strict=True):
             if key not in draft.values:
                 draft.values[key] = link.target.value_of(other, name)
@@ -143,9 +161,19 @@ class RowMaker:
                 draft.forced.add(other)
             elif other not in draft.values:
                 if not fields[other].takes_values:
-                    column = draft.plan.column_of(fields[key])
-                    raise numbered_self_reference(draft.target.title, column, name, key)
+                    self._refer_to_any(link, draft)
+                    return
                 table = draft.plan.part_of(fields[other]).shape.table
                 number = draft.backend.next_number(draft.connection, table.c[name])
                 draft.values[other] = number
             draft.copies[key] = other
+
+    def _refer_to_any(self, link: Link, draft: Draft) -> None:
+        """Let a foreign key refer to a row that is there, as the row itself cannot be known."""
+        values = self._find_row(link, {}, draft)
+        if values is None:
+            column = draft.plan.column_of(draft.plan.fields[link.keys[0]])
+            raise numbered_self_reference(
+                draft.target.title, column, link.referred[0], link.keys[0]
+            )
+        draft.values |= values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table
@@ -126,6 +126,11 @@ class ModelTarget(Target):
     def _adapt(self, field: Field, column: Column[Any] | None) -> Field:
         """Return the field without what the mapper and the class fill in themselves."""
         left: Any = None
+        is_told = column is None or column.default is not None or column.server_default is not None
+        is_numbered = field.column.is_numbered and column in self.mapper.primary_key
+        if not is_told and not is_numbered and not field.column.is_computed:
+            # The mapper inserts NULL where it knows of no default, whatever the database has.
+            field = replace(field, left=None, is_required=not field.column.nullable)
         if column is self.mapper.polymorphic_on:
             left = self.mapper.polymorphic_identity
         elif column is self.mapper.version_id_col and self.mapper.version_id_generator:
@@ -137,7 +142,7 @@ class ModelTarget(Target):
         if left is None:
             return field
         takes_values = field.key in self._parameters
-        return Field(field.key, field.column, field.source, left, False, takes_values)
+        return replace(field, left=left, is_required=False, takes_values=takes_values)
 
     @property
     def _parameters(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Column, Connection, literal_column
+from sqlalchemy import Column, ColumnElement, Connection, literal_column
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import DefaultClause, FetchedValue
 from sqlalchemy.types import NullType
@@ -161,6 +161,12 @@ def require_links(fields: Mapping[str, Field], links: Iterable[Link]) -> dict[st
     }
 
 
+def default_of(column: StoredColumn) -> ColumnElement[Any]:
+    """Return the default that the database has for a column."""
+    # As SQLAlchemy reads it from MySQL, what happens on UPDATE stands in there, too.
+    return literal_column(f"({str(column.default).partition(' ON UPDATE ')[0]})")
+
+
 def _left(column: StoredColumn, declared: Column[Any] | None) -> Any:
     if column.is_computed or column.is_numbered:
         return Left.UNKNOWN
@@ -168,8 +174,7 @@ def _left(column: StoredColumn, declared: Column[Any] | None) -> Any:
         default: Any = declared.default
         return default.arg if default.is_scalar else Left.UNKNOWN
     if column.default is not None:
-        # As SQLAlchemy reads it from MySQL, what happens on UPDATE stands in there, too.
-        return literal_column(f"({column.default.partition(' ON UPDATE ')[0]})")
+        return default_of(column)
     fetched = declared.server_default if declared is not None else None
     if isinstance(fetched, FetchedValue) and not isinstance(fetched, DefaultClause):
         return Left.UNKNOWN  # a trigger fills it

@@ -88,6 +88,7 @@ def read_shape(
     columns = {one["name"]: _make_column(one, key, numbered) for one in found}
     if not backend.has_decimals:
         _read_decimals_as_they_are(columns.values())
+    _read_unique_prefixes(columns, indexes)
     table = Table(
         name,
         MetaData(),
@@ -135,6 +136,18 @@ def _read_decimals_as_they_are(columns: Iterable[StoredColumn]) -> None:
     for column in columns:
         if isinstance(column.type, Numeric):
             column.type.asdecimal = False
+
+
+def _read_unique_prefixes(
+    columns: Mapping[str, StoredColumn], indexes: Iterable[ReflectedIndex]
+) -> None:
+    """Let texts be no longer than the part of them that an index of MySQL looks at."""
+    for index in indexes:
+        for option, lengths in index.get("dialect_options", {}).items():
+            if index["unique"] and option.endswith("_length"):
+                for name, length in lengths.items():
+                    type_: Any = columns[name].type
+                    type_.length = length
 
 
 def _read_references(inspector: Inspector, name: str, schema: str | None) -> Iterator[Reference]:

@@ -148,10 +148,23 @@ def _split(
 
 
 def _combine(options: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
-    """Yield combinations, those first that have the most first options."""
-    for changes in range(len(options) + 1):
-        end = _TOGETHER if changes > 1 else None
-        for places in itertools.combinations(range(len(options)), changes):
-            yield from itertools.product(
-                *(one[1:end] if place in places else one[:1] for place, one in enumerate(options))
-            )
+    """Yield combinations, the likeliest first.
+
+    That is all the first options; another one in one place; the second options in any places, as
+    where several columns must not be NULL together; then more and more.
+    """
+    yield from _change(options, 0, 1)
+    yield from _change(options, 1, None)
+    for width, most in ((2, 10), (_TOGETHER, 2), (8, 10)):
+        for changes in range(2, min(len(options), most) + 1):
+            yield from itertools.islice(_change(options, changes, width), _AT_MOST // 4)
+
+
+def _change(
+    options: Sequence[Sequence[Any]], changes: int, width: int | None
+) -> Iterator[tuple[Any, ...]]:
+    """Yield combinations that have other than the first options in some of the places."""
+    for places in itertools.combinations(range(len(options)), changes):
+        yield from itertools.product(
+            *(one[1:width] if place in places else one[:1] for place, one in enumerate(options))
+        )

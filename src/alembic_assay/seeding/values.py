@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from string import ascii_lowercase, digits
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    BINARY,
     JSON,
-    VARBINARY,
     Boolean,
+    ColumnElement,
     Date,
     DateTime,
     Dialect,
@@ -24,7 +24,6 @@ from sqlalchemy import (
     Float,
     Integer,
     Interval,
-    LargeBinary,
     Numeric,
     String,
     Time,
@@ -55,25 +54,38 @@ class ValueSource:
     dialect: Dialect
 
     def make(self, number: int) -> Any:
-        """Return the n-th value. Raises ``NoValue``."""
-        return self.accept(self._make(number))
+        """Return the n-th value of the type that is stored. Raises ``NoValue``."""
+        for type_ in (self.plain_type, self._plain(self.stored)):
+            value = self.backend.make_value(type_, number)
+            if value is None:
+                value = self._make_generic(type_, number)
+            if value is not None:
+                return value
+        raise NoValue
 
     def accept(self, value: Any) -> Any:
-        """Return a value of the stored type as the model has it. Raises ``NoValue``."""
-        if not isinstance(self.type, TypeDecorator):
+        """Return such a value as the model has it. Raises ``NoValue`` where it has none."""
+        if not isinstance(self.type, TypeDecorator) or isinstance(value, ColumnElement):
             return value
         # A type of the application's own takes what it is made of, or what it reads from that.
-        into, out = self.type.bind_processor(self.dialect), self.type.result_processor
+        for convert in (_unchanged, self._read):
+            with suppress(Exception):
+                accepted = convert(value)
+                self._read(self._bind(accepted))
+                return accepted
+        raise NoValue
+
+    def _bind(self, value: Any) -> Any:
         try:
-            if into is not None:
-                into(value)
+            return cast("TypeDecorator[Any]", self.type).process_bind_param(value, self.dialect)
+        except NotImplementedError:
             return value
-        except Exception:
-            try:
-                read = out(self.dialect, None)
-                return value if read is None else read(value)
-            except Exception as error:
-                raise NoValue from error
+
+    def _read(self, value: Any) -> Any:
+        try:
+            return cast("TypeDecorator[Any]", self.type).process_result_value(value, self.dialect)
+        except NotImplementedError:
+            return value
 
     @property
     def plain_type(self) -> TypeEngine[Any]:
@@ -96,19 +108,14 @@ class ValueSource:
                 largest.append(int(10 ** (one.precision - (one.scale or 0))) - 1)
         return min(largest)
 
-    def _make(self, number: int) -> Any:
-        for type_ in (self.plain_type, self._plain(self.stored)):
-            value = self.backend.make_value(type_, number)
-            if value is None:
-                value = self._make_generic(type_, number)
-            if value is not None:
-                return value
-        raise NoValue
-
     def _make_generic(self, type_: TypeEngine[Any], number: int) -> Any:
         for kind, make in _KINDS:
             if isinstance(type_, kind):
                 return make(self, type_, number)
+        # The binary types of a dialect have no public class in common.
+        with suppress(NotImplementedError):
+            if type_.python_type is bytes:
+                return fit(self.name, number, self.length).encode()[: self.length]
         return None
 
     def _plain(self, type_: TypeEngine[Any]) -> TypeEngine[Any]:
@@ -119,6 +126,10 @@ class ValueSource:
                 return resolved
             type_ = resolved.impl_instance
         return type_
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 def fit(name: str, number: int, length: int | None) -> str:
@@ -192,10 +203,6 @@ def _uuid(source: ValueSource, type_: Any, number: int) -> Any:
     return value if type_.as_uuid else str(value)
 
 
-def _binary(source: ValueSource, type_: Any, number: int) -> bytes:
-    return fit(source.name, number, source.length).encode()[: source.length]
-
-
 _KINDS: list[tuple[Any, Callable[[ValueSource, Any, int], Any]]] = [
     (Enum, _enum),
     (Boolean, lambda source, type_, number: False),
@@ -208,7 +215,6 @@ _KINDS: list[tuple[Any, Callable[[ValueSource, Any, int], Any]]] = [
     (Date, lambda source, type_, number: date(2020, 1, 1) + timedelta(days=number)),
     (Time, _time),
     (Interval, lambda source, type_, number: timedelta(seconds=number)),
-    ((LargeBinary, BINARY, VARBINARY), _binary),
     (ARRAY, lambda source, type_, number: []),
     (JSON, lambda source, type_, number: {}),
 ]

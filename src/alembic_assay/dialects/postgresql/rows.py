@@ -69,7 +69,6 @@ _TEXTS: dict[type[TypeEngine[Any]], str] = {
     pg.OID: "{number}",
     pg.HSTORE: "key=>{number}",
     pg.TSVECTOR: "word{number}",
-    pg.TSQUERY: "word{number}",
     pg.REGCLASS: "pg_class",
     pg.REGCONFIG: "simple",
 }
