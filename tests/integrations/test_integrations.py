@@ -57,6 +57,7 @@ RUNS = [
     Run("fastapi_async", 7, options=PARALLEL, environment=PSYCOPG),
     Run("fastapi_async", 7, environment=ASYNCPG),
     Run("fastapi_async", 7, "sqlite", environment=AIOSQLITE),
+    Run("flask", 12),
     Run("litestar", 10, options=CHECKED, environment=PSYCOPG),
     Run("litestar", 10, "sqlite", environment=AIOSQLITE),
     Run("pytest_asyncio", 10, options=CHECKED, environment=PSYCOPG),
