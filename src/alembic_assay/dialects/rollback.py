@@ -71,6 +71,11 @@ class RollbackRules:
         """Raise the driver's error for what a commit would find; change nothing."""
         del dialect, ask
 
+    def what_stayed(self, ask: Ask) -> str | None:
+        """Say in what the test has written that the rollback just now has not undone, if it has."""
+        del ask
+        return None
+
     def restart_sequences(self, ask: Ask) -> None:
         """Have the numbers for new rows go on behind those of the rows that are there."""
         del ask

@@ -228,7 +228,7 @@ class Sandbox:
         def tell(job: Job) -> None:
             tell_listeners(engine, driver.connection)
 
-        if not link.is_begun or link.has_restarted():
+        if not link.is_begun or link.has_rested():
             link.use_blocking(driver, tell)
             link.use_blocking(
                 driver,

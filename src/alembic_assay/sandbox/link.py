@@ -80,6 +80,8 @@ class Link:
                 effect="Both would speak in one session, and the server understand neither.",
                 help=f"let the process make an engine of its own; {FRESH_HINT}",
             )
+        if not self.is_begun:
+            self._rest_others()
         exclusively = self._exclusively(driver, function)
         return driver.loop.call(exclusively) if driver.loop else exclusively(Job())
 
@@ -128,13 +130,23 @@ class Link:
             rules.restart_sequences(driver.ask)
         self.stack, self.is_begun = self._new_stack(), True
 
-    def has_restarted(self) -> bool:
+    def has_rested(self) -> bool:
         """End the transaction, to begin it anew, if nothing has happened in it; tell if so."""
+        return self.use_blocking(self.first, lambda job: self._rest())
+
+    def _rest(self) -> bool:
         if self.stack.is_busy or self.stack.has_written:
             return False
-        self.use_blocking(self.first, lambda job: self.first.connection.rollback())
-        self.is_begun = False
+        if self.is_begun:
+            self.first.connection.rollback()
+            self.is_begun = False
         return True
+
+    def _rest_others(self) -> None:
+        """Have sessions that do nothing keep no locks, for which this one would wait for ever."""
+        for other in list(self._all.values()):
+            if other is not self and other.is_begun:
+                other.has_rested()
 
     def set_up_within(
         self,
@@ -199,6 +211,9 @@ class Link:
         suspects, self._suspects = self._suspects, []
         try:
             self.use_blocking(driver, lambda job: self._end(driver, keep=keep))
+        except TransactionEnded:
+            self.is_lost = True
+            raise
         except Exception as error:
             self.is_lost = True
             raise TransactionEnded(
@@ -229,8 +244,20 @@ class Link:
             return
         try:
             driver.run(f"ROLLBACK TO SAVEPOINT {_CANARY}")
+            if self.stack.has_ever_written:
+                self._require_undone(driver)
         finally:
             driver.connection.rollback()
+
+    def _require_undone(self, driver: Driver) -> None:
+        place = self.rules.what_stayed(driver.ask)
+        if place is not None:
+            raise TransactionEnded(
+                f"the test has written in {place}",
+                effect="What it wrote has stayed; its database is made anew.",
+                help="give the table another engine: ALTER TABLE ... ENGINE=InnoDB; or"
+                f" {FRESH_HINT}",
+            )
 
     def _new_stack(self) -> Stack:
         def run(sql: str) -> None:
@@ -240,10 +267,13 @@ class Link:
 
     def _require_no_other(self) -> None:
         for other in self._all.values():
-            if other is not self and other.is_begun and other.stack.has_written:
+            if other is self or not other.is_begun:
+                continue
+            # To have restarted a sequence locks it.
+            if other.stack.has_written or self.resets_sequences:
                 raise SandboxError(
                     f"{self.first.dialect.driver} is used in a test in which"
-                    f" {other.first.dialect.driver} has written",
+                    f" {other.first.dialect.driver} has written, or is at work",
                     effect="Each has a session of its own, which does not see what the other has"
                     " not committed; and behind a test nothing is.",
                     help=f"use one driver for both; psycopg can do sync and async. Or {FRESH_HINT}",

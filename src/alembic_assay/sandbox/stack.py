@@ -76,6 +76,11 @@ class Stack:
         return self._kept > 0 or any(one.last_write for one in self._open)
 
     @property
+    def has_ever_written(self) -> bool:
+        """Whether anything was written, be it that it was undone."""
+        return self._clock > 0
+
+    @property
     def is_busy(self) -> bool:
         """Whether any transaction is open."""
         return bool(self._open)

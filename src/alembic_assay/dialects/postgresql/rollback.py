@@ -29,10 +29,11 @@ BEGIN
             AND d.refobjsubid > 0
         LEFT JOIN pg_catalog.pg_attribute a
             ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+                AND a.atttypid = ANY ('{int2,int4,int8}'::regtype[])
         WHERE pg_has_role(c.relowner, 'USAGE')
     LOOP
         latest := NULL;
-        IF one.relation IS NOT NULL THEN
+        IF one.attribute IS NOT NULL THEN
             EXECUTE format(
                 'SELECT %s(%I)::bigint FROM %s',
                 CASE WHEN one.seqincrement > 0 THEN 'max' ELSE 'min' END,
