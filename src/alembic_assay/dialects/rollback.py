@@ -31,8 +31,8 @@ class RollbackRules:
     lasting: ClassVar[str] = r"(?!)"
     """The pattern of statements that change the session so that a rollback does not undo it."""
 
-    changes_are_atomic: ClassVar[bool] = True
-    """Whether a change that fails has changed nothing."""
+    survives_cancellation: ClassVar[bool] = True
+    """Whether a session goes on when a task is cancelled that waits for a statement."""
 
     resettable_sequences: ClassVar[bool] = True
     """Whether the numbers for new rows can begin anew within a transaction."""
@@ -88,9 +88,10 @@ class RollbackRules:
         """Whether a statement changes the session for good."""
         return _lasts(self, sql)
 
-    def is_atomic(self, sql: str) -> bool:
-        """Whether a statement that fails has surely changed nothing."""
-        return self.changes_are_atomic and _is_plain(sql) and ";" not in sql.rstrip("; \n")
+    def is_atomic(self, sql: str, ask: Ask) -> bool:
+        """Whether a statement that has failed has surely changed nothing."""
+        del ask
+        return _is_plain(sql) and ";" not in sql.rstrip("; \n")
 
     def may_end_transaction(self, sql: str) -> bool:
         """Whether a statement could do so, as a procedure may."""

@@ -29,13 +29,18 @@ class Job:
         self._task: asyncio.Task[Any] | None = None
         self._is_cancelled = False
 
-    def interruptible(self, function: Callable[[], T]) -> Callable[[], T]:
-        """Return a function that does the same, and that a cancellation, be it earlier, ends."""
+    def interruptible(
+        self, function: Callable[[], T], *, ends_at_once: bool = True
+    ) -> Callable[[], T]:
+        """Return a function that does the same, and that an earlier cancellation ends.
+
+        One amid it does so if it ``ends_at_once``; else that is done to its end, too.
+        """
 
         def run() -> T:
             if self._is_cancelled:
                 raise asyncio.CancelledError
-            self._task = asyncio.current_task()
+            self._task = asyncio.current_task() if ends_at_once else None
             try:
                 return function()
             finally:

@@ -95,7 +95,7 @@ class Stack:
         call: Callable[[], T],
         *,
         writes: bool,
-        is_atomic: bool = False,
+        is_atomic: Callable[[], bool] = lambda: False,
     ) -> T:
         """Have a statement run by ``call`` as a part of a transaction; return what that returns.
 
@@ -120,15 +120,13 @@ class Stack:
             elif self._errors_abort:
                 self._aborting = transaction
             # What was cancelled may have been done all the same.
-            if writes and not is_shielded and not (is_atomic and isinstance(error, Exception)):
+            if writes and not is_shielded and not (isinstance(error, Exception) and is_atomic()):
                 self._count_write(transaction)
             raise
         if writes:
             self._count_write(transaction)
         if is_shielded:
             self._run(f"RELEASE SAVEPOINT {_SHIELD}")
-        elif self._aborting is transaction:
-            self._aborting = None  # the error before was one of the driver alone
         return result
 
     def distrust(self, transaction: Transaction) -> None:

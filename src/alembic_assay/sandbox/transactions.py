@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,9 +50,8 @@ class Transactions:
         """
         self._require_current()
         place = _place() if self._open is None else ""
-        is_atomic = is_single and self._link.rules.is_atomic(sql)
         return self._link.use(
-            self.driver, lambda job: self._run(sql, job, call, place, is_atomic=is_atomic)
+            self.driver, lambda job: self._run(sql, job, call, place, is_single=is_single)
         )
 
     def read(self, call: Callable[[], T]) -> T:
@@ -110,13 +108,13 @@ class Transactions:
         self._link.use_blocking(self.driver, lend)
 
     def _run(
-        self, sql: str, job: Job, call: Callable[[], T], place: str, *, is_atomic: bool = False
+        self, sql: str, job: Job, call: Callable[[], T], place: str, *, is_single: bool = False
     ) -> T | None:
         self._require_allowed(sql)
         link = self._link
         link.ensure_begun()
         if self.driver.loop is not None:
-            call = job.interruptible(call)
+            call = job.interruptible(call, ends_at_once=link.rules.survives_cancellation)
         statement = read_statement(sql)
         if statement.kind is Kind.COMMIT:
             self._commit()
@@ -136,10 +134,15 @@ class Transactions:
                 link.stack.release(transaction, statement.name, call)
             else:
                 link.note(sql, transaction.holder)
-                writes = statement.kind is Kind.WRITE
-                execute = partial(
-                    link.stack.execute, transaction, call, writes=writes, is_atomic=is_atomic
-                )
+
+                def execute() -> T:
+                    return link.stack.execute(
+                        transaction,
+                        call,
+                        writes=statement.kind is Kind.WRITE,
+                        is_atomic=lambda: is_single and link.rules.is_atomic(sql, self.driver.ask),
+                    )
+
                 return self._alone(execute) if is_alone else execute()
         return None
 

@@ -30,6 +30,7 @@ class MySQLRollbackRules(RollbackRules):
 
     begin = "START TRANSACTION"
     begin_commits = True
+    survives_cancellation = False  # the drivers close a connection when they are interrupted
     resettable_sequences = False
     lasting = r"^\s*(?:SET|PREPARE|CREATE(?:\s+OR\s+REPLACE)?\s+TEMPORARY)\b|:=|\bGET_LOCK\s*\("
     refusals = (

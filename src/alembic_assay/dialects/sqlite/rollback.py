@@ -16,9 +16,6 @@ class SQLiteRollbackRules(RollbackRules):
     """One file, one writer."""
 
     begin = "BEGIN"
-    # Some rows may be there where it says ON CONFLICT FAIL, be it in the definition of a table.
-    # https://www.sqlite.org/lang_conflict.html
-    changes_are_atomic = False
     lasting = r"^\s*(?:PRAGMA\s.*=|ATTACH|DETACH)"
     refusals = (
         (r"^\s*VACUUM", "cannot be run within a transaction"),
@@ -51,6 +48,13 @@ class SQLiteRollbackRules(RollbackRules):
     def settings(self, ask: Ask) -> object:
         # https://www.sqlite.org/pragma.html#pragma_foreign_keys
         return ask("PRAGMA foreign_keys")[0][0]
+
+    def is_atomic(self, sql: str, ask: Ask) -> bool:
+        # With ON CONFLICT FAIL, be it in the definition of a table, some rows may be there.
+        # https://www.sqlite.org/lang_conflict.html
+        if not super().is_atomic(sql, ask) or "FAIL" in sql.upper():
+            return False
+        return not ask("SELECT 1 FROM sqlite_master WHERE sql LIKE '%FAIL%' LIMIT 1")
 
     def has_deferred_constraints(self, ask: Ask) -> bool:
         if not self.settings(ask):
