@@ -76,6 +76,7 @@ def assay_isolations(
 ) -> Iterator[Mapping[str, Isolation]]:
     """The databases of this test: rolled back behind it, or new ones, as its marker says."""
     from alembic_assay.sandbox.current import current
+    from alembic_assay.sandbox.targets import bound
 
     wishes = wishes_of(request.node)
 
@@ -93,6 +94,9 @@ def assay_isolations(
                     other.isolated(request, wishes, other.fresh_engine)
                 )
         own.behind.enter_context(app_context(request))
+        if (flask := flask_database(request)) is not None:
+            # Its sessions are those of a context, and that may be one of the whole run.
+            own.behind.enter_context(bound([flask.session], own))
         stack.enter_context(current(lambda: request.getfixturevalue("db_session")))
         yield isolations
 
