@@ -64,6 +64,14 @@ def downgrade():
 """
 
 
+@pytest.fixture(autouse=True)
+def runs_without_pytest_asyncio(request: pytest.FixtureRequest) -> None:
+    """Inner runs of pytest are without a plugin that warns where it is not told of a scope."""
+    if "pytester" in request.fixturenames:
+        request.getfixturevalue("pytester")  # which forgets the options of others
+    request.getfixturevalue("monkeypatch").setenv("PYTEST_ADDOPTS", "-p no:asyncio")
+
+
 @dataclass(frozen=True)
 class ProjectFiles:
     """A small Alembic project in a folder of its own."""

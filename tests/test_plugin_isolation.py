@@ -41,7 +41,7 @@ def run(pytester: pytest.Pytester, tests: str, *arguments: str, ini: str = "") -
     pytester.makepyfile(test_own=BEGINNING + tests)
     pytester.makeini(f"[pytest]\nfilterwarnings = error\npythonpath = .\n{ini}")
     return pytester.runpytest_subprocess(
-        *("-p", "no:cacheprovider", "-p", "no:asyncio"),
+        *("-p", "no:cacheprovider"),
         f"--basetemp={pytester.path.parent / 'basetemp'}",
         *arguments,
     )
@@ -554,7 +554,7 @@ def test_marker_that_says_something_else_is_refused(
 ) -> None:
     pytester.makepyfile(f"import pytest\n\n@pytest.mark.assay({marker})\ndef test_it(): pass\n")
 
-    result = pytester.runpytest_subprocess("-p", "no:asyncio", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -58,6 +57,7 @@ RUNS = [
     Run("fastapi_async", 7, environment=ASYNCPG),
     Run("fastapi_async", 7, "sqlite", environment=AIOSQLITE),
     Run("flask", 12),
+    Run("flask", 12, options=("-o", "mocked-sessions=")),
     Run("litestar", 10, options=CHECKED, environment=PSYCOPG),
     Run("litestar", 10, "sqlite", environment=AIOSQLITE),
     Run("pytest_asyncio", 10, options=CHECKED, environment=PSYCOPG),
@@ -79,12 +79,8 @@ def place(run: Run, request: pytest.FixtureRequest) -> Iterator[Place]:
 def test_project_passes_its_tests_and_leaves_nothing(
     run: Run, place: Place, tmp_path: Path
 ) -> None:
-    others: tuple[str, ...] = ()
-    if run.project != "pytest_asyncio":
-        # Where it is installed, and not told of a scope, it warns, and warnings are errors here.
-        others = ("-p", "no:asyncio")
-    elif find_spec("pytest_asyncio.plugin") is None:
-        pytest.skip("pytest-asyncio is not installed; tox -e pytest-asyncio has it")
+    # Where it is not told of a scope it warns, and warnings are errors here.
+    others = () if run.project == "pytest_asyncio" else ("-p", "no:asyncio")
     shutil.copytree(HERE / run.project, tmp_path / "project")
     plugins = tmp_path / "plugins"
     plugins.mkdir()
