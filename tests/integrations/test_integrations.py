@@ -61,7 +61,7 @@ RUNS = [
     Run("litestar", 10, options=CHECKED, environment=PSYCOPG),
     Run("litestar", 10, "sqlite", environment=AIOSQLITE),
     Run("pytest_asyncio", 10, options=CHECKED, environment=PSYCOPG),
-    Run("pytest_asyncio", 10, options=PARALLEL, environment=ASYNCPG),
+    Run("pytest_asyncio", 10, environment=ASYNCPG),
     Run("workers", 5, options=CHECKED),
 ]
 
