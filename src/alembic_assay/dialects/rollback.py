@@ -57,10 +57,10 @@ class RollbackRules:
         """Return what a cursor is asked for, where it must not keep others from being used."""
         return arguments
 
-    def settings(self, ask: Ask) -> object:
-        """Return what cannot be changed within a transaction, and may be set at each connect."""
+    def settings(self, ask: Ask) -> frozenset[str]:
+        """Return what is switched on at connects, and cannot be within a transaction."""
         del ask
-        return None
+        return frozenset()
 
     def has_deferred_constraints(self, ask: Ask) -> bool:
         """Whether there are constraints which are checked only at a commit."""

@@ -27,6 +27,7 @@ from alembic_assay.sandbox.member import (
     isolation_levels_by_us,
     open_connection,
     raw_connections_by,
+    sets_up_connections,
     tell_listeners,
 )
 from alembic_assay.sandbox.on_loop import connections_on_loop
@@ -175,7 +176,7 @@ class Sandbox:
                 help="do not name it; or have the tests run on its kind: --assay-url.",
             )
 
-    def _open(self, engine: Engine, job: Job) -> tuple[Any, bool, object]:
+    def _open(self, engine: Engine, job: Job) -> tuple[Any, bool, frozenset[str]]:
         """Return a new connection, whether it commits each statement, and what it is set to."""
         rules, dialect = self._backend.rollback, engine.dialect
         url = None if self.leads_to(self._url, engine) else self._url
@@ -204,12 +205,23 @@ class Sandbox:
         link.use_blocking(driver, lambda job: rules.take_over(dialect, driver.connection))
         link.resets_sequences = self._resets_sequences
         self._links[rules.family(dialect)] = link
-        # Now, as their listeners may set what cannot be set within a transaction.
-        for other in all_engines():
-            if other.dialect not in self._members and self.leads_to(self._url, other):
-                with suppress(SQLAlchemyError):
-                    self._route(other)
+        self._adopt_listeners_of(rules.family(dialect))
         return link
+
+    def _adopt_listeners_of(self, family: str) -> None:
+        """Have engines take part now whose listeners may set what a transaction does not let them.
+
+        What goes wrong with one of them does so again when it is used.
+        """
+        for engine in all_engines():
+            if (
+                engine.dialect not in self._members
+                and self._backend.rollback.family(engine.dialect) == family
+                and (engine.dialect in self._named or self.leads_to(self._url, engine))
+                and sets_up_connections(engine)
+            ):
+                with suppress(SQLAlchemyError, SandboxError):
+                    self._route(engine)
 
     def _driver(self, dialect: Dialect, connection: Any) -> Driver:
         return Driver(dialect, connection, self._loop if dialect.is_async else None)
@@ -222,7 +234,7 @@ class Sandbox:
         link.drivers[dialect.is_async] = driver = self._driver(dialect, connection)
         return driver
 
-    def _set_up(self, engine: Engine, link: Link, driver: Driver, settings: object) -> None:
+    def _set_up(self, engine: Engine, link: Link, driver: Driver, settings: frozenset[str]) -> None:
         """Let the listeners of an engine set up a session that is there already."""
 
         def tell(job: Job) -> None:

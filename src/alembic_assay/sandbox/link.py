@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 _CANARY, _PROBE = "assay_canary", "assay_probe"
 
-_SETTINGS_DIFFER = ValueError("what they set cannot be set within a transaction")
+_NOT_SET = ValueError("what they set cannot be set within a transaction")
 
 
 class Driver:
@@ -152,7 +152,7 @@ class Link:
         self,
         driver: Driver,
         tell: Callable[[Job], None],
-        settings: object,
+        settings: frozenset[str],
         engine: Engine,
     ) -> None:
         """Let listeners of an engine set up the session within its transaction.
@@ -164,8 +164,8 @@ class Link:
             driver.run(f"SAVEPOINT {_PROBE}")
             tell(job)
             driver.run(f"RELEASE SAVEPOINT {_PROBE}")
-            if self.rules.settings(driver.ask) != settings:
-                raise _SETTINGS_DIFFER
+            if not settings <= self.rules.settings(driver.ask):
+                raise _NOT_SET
 
         try:
             self.use_blocking(driver, set_up)

@@ -71,6 +71,12 @@ def open_connection(engine: Engine, url: URL | None = None) -> Any:
     return connection
 
 
+def sets_up_connections(engine: Engine) -> bool:
+    """Whether an engine has connect listeners other than those of SQLAlchemy itself."""
+    listeners = engine.pool.dispatch.connect
+    return not all(str(one.__module__).startswith("sqlalchemy.") for one in listeners)
+
+
 def tell_listeners(engine: Engine, connection: Any) -> None:
     """Have an engine take a connection of the DBAPI for a new one of its own, and set it up."""
     theirs = _connect(engine, lambda *_: connection)

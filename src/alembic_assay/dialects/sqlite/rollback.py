@@ -45,9 +45,9 @@ class SQLiteRollbackRules(RollbackRules):
 
         return dialect.loaded_dbapi.connect(async_creator_fn=make)
 
-    def settings(self, ask: Ask) -> object:
+    def settings(self, ask: Ask) -> frozenset[str]:
         # https://www.sqlite.org/pragma.html#pragma_foreign_keys
-        return ask("PRAGMA foreign_keys")[0][0]
+        return frozenset(["foreign_keys"] if ask("PRAGMA foreign_keys")[0][0] else [])
 
     def is_atomic(self, sql: str, ask: Ask) -> bool:
         # With ON CONFLICT FAIL, be it in the definition of a table, some rows may be there.
