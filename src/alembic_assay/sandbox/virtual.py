@@ -45,6 +45,9 @@ class VirtualConnection:
 
     terminate = close
 
+    # Connections of some asyncio drivers are not even closed when they are dropped.
+    __del__ = close
+
     def set_autocommit(self, value: bool) -> None:  # noqa: FBT001 - as psycopg has it
         """Let each statement commit by itself, or not."""
         self._transactions.is_autocommit = value
