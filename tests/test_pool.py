@@ -24,8 +24,12 @@ class Copies:
         ask(self.source, "INSERT INTO numbers VALUES (1)")
         self.made: list[URL] = []
         self.failure: Exception | None = None
+        self.may_be_made_ahead = threading.Event()
+        self.may_be_made_ahead.set()
 
     def __call__(self) -> URL:
+        if threading.current_thread() is not threading.main_thread():
+            self.may_be_made_ahead.wait()
         if self.failure is not None:
             raise self.failure
         self.made.append(self.databases.clone(self.source))
@@ -95,15 +99,52 @@ def test_nothing_is_made_before_the_first_is_taken(databases: Databases, copies:
     assert copies.made == []
 
 
-def test_some_are_made_ahead_and_no_more(
-    pool: RememberingPool, copies: Copies, databases: Databases
-) -> None:
+def test_some_are_made_ahead_and_no_more(pool: RememberingPool, copies: Copies) -> None:
     pool.take()
 
-    if databases.server.copies_ahead:
-        wait_until(lambda: len(copies.made) == 1 + READY)
+    wait_until(lambda: len(copies.made) == 1 + READY)
     pool.close()
-    assert len(copies.made) == 1 + READY * databases.server.copies_ahead
+    assert len(copies.made) == 1 + READY
+
+
+def test_one_that_is_made_at_once_is_not_waited_for(
+    pool: RememberingPool, copies: Copies, databases: Databases
+) -> None:
+    if not databases.server.copies_at_once:
+        pytest.skip("whoever takes one waits for a thread that makes it")
+    copies.may_be_made_ahead.clear()
+
+    try:
+        taken = [numbers(pool.take()) for _ in range(3)]
+    finally:
+        copies.may_be_made_ahead.set()
+
+    assert taken == [[1]] * 3
+
+
+def test_one_that_was_made_ahead_is_handed_out(pool: RememberingPool, copies: Copies) -> None:
+    first = pool.take().url
+    wait_until(lambda: len(pool._ready) == READY)
+
+    copies.may_be_made_ahead.clear()
+    try:
+        taken = [pool.take().url for _ in range(READY)]
+    finally:
+        copies.may_be_made_ahead.set()
+
+    assert {first, *taken} == set(copies.made[: 1 + READY])
+
+
+def test_few_are_there_however_fast_they_come_back(
+    pool: RememberingPool, copies: Copies, databases: Databases
+) -> None:
+    for _ in range(30):
+        engine = pool.take()
+        write(engine)
+        pool.give_back(engine)
+
+    there = {one.url for one in databases.server.own_databases()}
+    assert len(there.intersection(copies.made)) < 10
 
 
 def test_one_that_was_written_to_is_dropped(pool: RememberingPool, databases: Databases) -> None:
@@ -120,8 +161,8 @@ def test_one_that_was_written_to_is_dropped(pool: RememberingPool, databases: Da
 def test_one_that_was_only_read_is_handed_out_again(
     pool: RememberingPool, copies: Copies, databases: Databases
 ) -> None:
-    if not databases.server.copies_ahead:
-        pytest.skip("a copy of a file is made anew: it takes no longer than to look into it")
+    if databases.server.copies_at_once:
+        pytest.skip("a copy of a file is made anew: who has the old one open could write in it")
     for _ in range(30):
         engine = pool.take()
         assert numbers(engine) == [1]
@@ -165,9 +206,9 @@ def test_error_is_raised_by_the_one_who_takes_and_is_over_then(
     assert numbers(pool.taken[0]) == [1]
 
 
-def test_close_ends_the_threads(pool: RememberingPool, databases: Databases) -> None:
+def test_close_ends_the_threads(pool: RememberingPool) -> None:
     pool.take()
-    assert threads() == THREADS * databases.server.copies_ahead
+    assert threads() == THREADS
 
     pool.close()
 

@@ -81,8 +81,8 @@ class Server(ABC):
     behind can be told from what is in use, from whichever machine.
     """
 
-    copies_ahead: ClassVar[bool] = True
-    """Whether a copy takes so long that it is worth making one ahead, in another thread."""
+    copies_at_once: ClassVar[bool] = False
+    """Whether a copy takes less time than to wait for a thread that makes one."""
 
     def __init__(self, url: URL) -> None:
         self.url = url

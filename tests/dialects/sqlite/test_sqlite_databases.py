@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.processes import NOBODY, ask
 
 from alembic_assay.databases import Databases, open_databases
 from alembic_assay.dialects import Note
-from alembic_assay.exceptions import ServerUnavailable
+from alembic_assay.exceptions import ServerUnavailable, UsageError
 
 REMEDY = (
     "  The checks and the fixtures need databases of their own; none was made.\n"
@@ -102,6 +103,29 @@ def test_clone_has_what_was_committed_where_somebody_is_writing(databases: Datab
 
         assert numbers(clone) == [1, 2, 3]
         databases.drop(clone)
+
+
+LOCK = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+
+
+def test_file_of_another_that_was_not_dropped_is_still_locked(
+    databases: Databases, tmp_path: Path
+) -> None:
+    url = URL.create("sqlite", database=str(tmp_path / "app.db"))
+    with connected(url) as connection:
+        connection.execute("CREATE TABLE numbers (n INTEGER)")
+        connection.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(UsageError):
+            databases.drop(url)
+
+        other = subprocess.run(
+            [sys.executable, "-c", LOCK, str(url.database)],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert "database is locked" in other.stderr
 
 
 def test_template_is_sealed_with_what_is_in_its_log(databases: Databases, tmp_path: Path) -> None:
