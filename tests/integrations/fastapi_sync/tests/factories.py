@@ -2,18 +2,15 @@
 
 import factory
 from factory.alchemy import SQLAlchemyModelFactory
-from sqlalchemy.orm import scoped_session, sessionmaker
 
+from alembic_assay import current_session
 from shop.models import Customer, Order
-
-# Bound to nothing: pytest.ini names it, and so in each test it is bound to the tests' database.
-Session = scoped_session(sessionmaker())
 
 
 class CustomerFactory(SQLAlchemyModelFactory):
     class Meta:
         model = Customer
-        sqlalchemy_session = Session
+        sqlalchemy_session_factory = current_session
         sqlalchemy_session_persistence = "commit"
 
     name = factory.Faker("name")
@@ -22,7 +19,7 @@ class CustomerFactory(SQLAlchemyModelFactory):
 class OrderFactory(SQLAlchemyModelFactory):
     class Meta:
         model = Order
-        sqlalchemy_session = Session
+        sqlalchemy_session_factory = current_session
         sqlalchemy_session_persistence = "commit"
 
     customer = factory.SubFactory(CustomerFactory)
