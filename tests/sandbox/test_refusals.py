@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from tests.sandbox.users import USERS, emails
 
 from alembic_assay.exceptions import NotInRollback
@@ -125,7 +125,21 @@ def test_locks_of_others_are_refused_only_where_there_may_be_any(app: Engine, wo
     )
 
 
-@pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+psycopg2"], indirect=True)
+@PSYCOPG
+def test_transaction_in_two_phases_is_refused_by_the_time_it_is_prepared(app: Engine) -> None:
+    def work(connection: Connection) -> None:
+        transaction = connection.begin_twophase()
+        connection.execute(USERS.insert(), {"email": "ann"})
+        transaction.prepare()
+
+    with app.connect() as connection, pytest.raises(NotInRollback):
+        work(connection)
+
+    with app.connect() as connection:
+        assert emails(connection) == []
+
+
+@pytest.mark.parametrize("driver", ["postgresql+psycopg2"], indirect=True)
 def test_transaction_in_two_phases_is_refused(app: Engine) -> None:
     with app.connect() as connection:
         with pytest.raises(NotInRollback) as raised:

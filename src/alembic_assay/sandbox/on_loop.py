@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from alembic_assay.sandbox.loop_thread import Job, LoopThread
+from alembic_assay.sandbox.virtual import is_on_server
 
 _WHEREVER = ("close", "rollback", "terminate")
 """What also the garbage collector calls, and the end of a test: outside of ``await``."""
@@ -31,7 +32,7 @@ class OnLoop:
         value = getattr(self._adapter, name)
         if not inspect.isroutine(value):
             return value
-        if name.startswith("fetch") and not self._adapter.server_side:
+        if name.startswith("fetch") and not is_on_server(self._adapter):
             return value  # all rows are in memory
         if inspect.iscoroutinefunction(value):
             return lambda *arguments: self._loop.awaited(value(*arguments))

@@ -155,7 +155,7 @@ class VirtualCursor:
     def close(self) -> None:
         if self._cursor is None:
             return
-        if not self._is_on_server():
+        if not is_on_server(self._cursor):
             self._cursor.close()
         elif not self._transactions.is_over:
             self._transactions.run("CLOSE", self._cursor.close)
@@ -194,16 +194,10 @@ class VirtualCursor:
 
     def _fetch(self, method: str, *arguments: Any) -> Any:
         fetch = getattr(self._real(), method)
-        if self._is_on_server():
+        if is_on_server(self._cursor):
             # A statement, which may fail, or find the transaction failed.
             return self._transactions.run("FETCH", lambda: fetch(*arguments))
         return self._transactions.read(lambda: fetch(*arguments))
-
-    def _is_on_server(self) -> bool:
-        """Whether the driver's cursor has its rows on the server."""
-        # As SQLAlchemy's adapters say it, and as psycopg and psycopg2 do, which name it.
-        is_so = getattr(self._cursor, "server_side", False)
-        return bool(is_so) or getattr(self._cursor, "name", None) is not None
 
     def _real(self) -> Any:
         if self._cursor is None:
@@ -225,7 +219,7 @@ class AsyncVirtualCursor(VirtualCursor):
         return self._transactions.run("FETCH", self._cursor.nextset)
 
     def close(self) -> None:
-        if self._cursor is not None and self._is_on_server():
+        if self._cursor is not None and is_on_server(self._cursor):
             super().close()
         self.__dict__["_cursor"] = None
 
@@ -238,9 +232,15 @@ class AsyncVirtualCursor(VirtualCursor):
         return super().__getattr__(name)
 
     def _fetch(self, method: str, *arguments: Any) -> Any:
-        if self._is_on_server():
+        if is_on_server(self._cursor):
             return super()._fetch(method, *arguments)
         return getattr(self._real(), method)(*arguments)
+
+
+def is_on_server(cursor: Any) -> bool:
+    """Whether a driver's cursor has its rows on the server."""
+    # As SQLAlchemy's adapters say it, and as psycopg and psycopg2 do, which name it.
+    return bool(getattr(cursor, "server_side", False) or getattr(cursor, "name", None))
 
 
 def _as_text(sql: Any) -> str:
