@@ -18,7 +18,8 @@ In each round these take turns, on the same server and the same disk:
   may be handed out again; the bare clone has a row written to it, too;
 - both for tests that work 50 ms afterwards. ``sleep`` waits, like a test that waits for something;
   ``busy`` runs Python code, for which the threads of a process compete. The base is a run of tests
-  that do only the work.
+  that do only the work. A bare clone behind such a pause is shown too: it takes longer than one in
+  a loop, as what it needs has left the processor's caches, and so does all that is ours.
 
 All runs of pytest begin with one test that takes ``fresh_engine``, which pays for what is made once
 in a run, and is not counted; nor is the last one, which is empty.
@@ -41,6 +42,7 @@ from sqlalchemy import URL, make_url
 
 RAW, RAW_WRITING = "bare clone", "bare clone, a row written"
 RAW_ENGINE = "bare clone, through an Engine"
+RAW_PAUSING = "bare clone, behind a pause of 50 ms"
 FRESH, FRESH_WRITING = "fresh_engine", "fresh_engine, a row written"
 PROCESS = ", by whole runs"
 WORKING = ", then 50 ms of work"
@@ -177,6 +179,7 @@ def measure(project: Path, url: str, template: URL, options: argparse.Namespace)
         found[RAW].append(seconds_per_clone(template, count))
         found[RAW_WRITING].append(seconds_per_clone(template, count, how="writing"))
         found[RAW_ENGINE].append(seconds_per_clone(template, count, how="engine"))
+        found[RAW_PAUSING].append(seconds_per_clone(template, count, pause_seconds=WORK_SECONDS))
         empty, working = run("nothing", works=False), run("nothing", works=True)
         for name, use in ((FRESH, "ask"), (FRESH_WRITING, "write")):
             own = run(use, works=False)

@@ -28,14 +28,17 @@ Use = Callable[[URL], None]
 """Connects to a clone, asks it one question or writes a row before, and disconnects."""
 
 
-def seconds_per_clone(template: URL, count: int, *, how: str = "driver") -> float:
-    """Return the mean time of a clone that is used in this way."""
+def seconds_per_clone(
+    template: URL, count: int, *, how: str = "driver", pause_seconds: float = 0.0
+) -> float:
+    """Return the mean time of a clone that is used in this way, with a pause before each."""
     backend = template.get_backend_name()
     clones = {"postgresql": _postgresql_clones, "sqlite": _sqlite_clones}[backend]
     use = USES[backend][how]
     with clones(template) as clone:
         seconds = []
         for _ in range(count + 1):
+            time.sleep(pause_seconds)
             started = time.perf_counter()
             clone(use)
             seconds.append(time.perf_counter() - started)
