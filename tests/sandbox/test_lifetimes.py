@@ -99,6 +99,30 @@ def test_connection_of_an_earlier_block_is_refused(box: Sandbox, engine: Engine)
     )
 
 
+def test_connection_from_before_the_block_cannot_commit(box: Sandbox, engine: Engine) -> None:
+    connection = engine.connect()
+    connection.execute(USERS.insert(), {"email": "ann"})
+
+    with box.isolated():
+        if engine.dialect.name != "sqlite":  # there it keeps all others from writing
+            with engine.begin() as other:
+                other.execute(USERS.insert(), {"email": "bob"})
+        else:
+            engine.connect().close()
+        with pytest.raises(SandboxError) as raised:
+            connection.commit()
+        connection.rollback()
+    with engine.connect() as other:
+        assert emails(other) == []
+    connection.close()
+
+    assert str(raised.value) == (
+        "a connection commits that was opened before the test\n"
+        "  That would not be rolled back behind the test; so nothing was committed.\n"
+        "  help: open connections and sessions in the test that uses them."
+    )
+
+
 def test_session_that_is_left_open_loses_its_rows_alone(box: Sandbox, engine: Engine) -> None:
     with box.isolated():
         session = Session(engine)

@@ -24,11 +24,11 @@ from alembic_assay.sandbox.loop_thread import Job, LoopThread
 from alembic_assay.sandbox.member import (
     Member,
     all_engines,
-    isolation_levels_by_us,
     open_connection,
     raw_connections_by,
     sets_up_connections,
     tell_listeners,
+    virtual_connections_by,
 )
 from alembic_assay.sandbox.on_loop import connections_on_loop
 from alembic_assay.sandbox.stack import FRESH_HINT
@@ -75,8 +75,9 @@ class Sandbox:
         with ExitStack() as behind, ExitStack() as stack:
             stack.callback(self._end, keep)
             stack.enter_context(raw_connections_by(self._route))
-            for dialect in list(self._members):
-                stack.enter_context(isolation_levels_by_us(dialect))
+            for dialect, member in list(self._members.items()):
+                if member is not None:
+                    stack.enter_context(virtual_connections_by(dialect))
             self._undo = stack
             yield behind
 
@@ -159,7 +160,7 @@ class Sandbox:
             on_loop(lambda job: engine.dialect.do_close(connection))
             driver = link.drivers.get(engine.dialect.is_async) or self._joined(link, engine.dialect)
             self._set_up(engine, link, driver, settings)
-        self._undo.enter_context(isolation_levels_by_us(engine.dialect))
+        self._undo.enter_context(virtual_connections_by(engine.dialect))
         arguments = self._backend.rollback.cursor_arguments
 
         def make() -> VirtualConnection:

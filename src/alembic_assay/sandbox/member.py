@@ -98,27 +98,38 @@ def _connect(engine: Engine, give: Callable[..., Any] | None = None) -> Any:
 
 
 @contextmanager
-def isolation_levels_by_us(dialect: Dialect) -> Iterator[None]:
-    """Have virtual connections asked for an isolation level, where they would get one set.
+def virtual_connections_by(dialect: Dialect) -> Iterator[None]:
+    """Have a dialect know virtual connections, and commit no others, within a block.
 
-    That of their one session cannot change in its transaction. What counts is whether they commit
-    each statement.
+    They are asked for an isolation level, where others get one set: that of their one session
+    cannot change in its transaction. What counts is whether they commit each statement.
     """
-    original, before = dialect.set_isolation_level, dict(vars(dialect))
+    set_isolation_level, do_commit = dialect.set_isolation_level, dialect.do_commit
 
-    def set_isolation_level(dbapi_connection: Any, level: Any) -> None:
+    def set_virtual_isolation_level(dbapi_connection: Any, level: Any) -> None:
         if isinstance(dbapi_connection, VirtualConnection):
             dbapi_connection.set_autocommit(level == "AUTOCOMMIT")
         else:
-            original(dbapi_connection, level)
+            set_isolation_level(dbapi_connection, level)
 
-    vars(dialect)["set_isolation_level"] = set_isolation_level
+    def do_virtual_commit(connection: Any) -> None:
+        if not isinstance(getattr(connection, "dbapi_connection", connection), VirtualConnection):
+            raise SandboxError(
+                "a connection commits that was opened before the test",
+                effect="That would not be rolled back behind the test; so nothing was committed.",
+                help="open connections and sessions in the test that uses them.",
+            )
+        do_commit(connection)
+
+    mine = vars(dialect)
+    names = ("set_isolation_level", "do_commit")
+    before: dict[str, Any] = {name: mine[name] for name in names if name in mine}
+    mine.update(set_isolation_level=set_virtual_isolation_level, do_commit=do_virtual_commit)
     try:
         yield
     finally:
-        vars(dialect).pop("set_isolation_level", None)
-        if "set_isolation_level" in before:
-            vars(dialect)["set_isolation_level"] = original
+        del mine["set_isolation_level"], mine["do_commit"]
+        mine.update(before)
 
 
 @contextmanager
