@@ -74,7 +74,7 @@ def main() -> None:
             engine = databases.backend.make_own_engine(url)
             with engine.begin() as connection:
                 USERS.metadata.create_all(connection)
-                connection.execute(INSERT, {"id": 1, "name": "Ada"})
+                connection.execute(INSERT, {"name": "Ada"})
             box = Sandbox(url)
             set_ups: Times = defaultdict(list)
             statements: Times = defaultdict(list)

@@ -7,7 +7,8 @@ import gc
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Session
 from tests.sandbox.users import USERS, Base, House, User, async_emails, emails
@@ -231,3 +232,33 @@ def test_engines_of_asyncio_are_led_to_another_database_for_real(
     box.close()
 
     assert (found, async_house.emails()) == (["ann", "bob"], [])
+
+
+@pytest.mark.parametrize("driver", ["sqlite", "postgresql+psycopg"], indirect=True)
+def test_rows_of_a_change_that_nobody_has_read_yet_keep_no_other_from_changing(
+    app: Engine,
+) -> None:
+    with app.connect() as one, app.connect() as other:
+        inserted = one.execute(USERS.insert().returning(USERS.c.email), {"email": "ann"})
+        other.execute(USERS.insert(), {"email": "bob"})
+
+        assert inserted.scalars().all() == ["ann"]
+        other.commit()
+        one.commit()
+
+        assert emails(one) == ["ann", "bob"]
+
+
+@pytest.mark.parametrize("driver", ["postgresql+psycopg"], indirect=True)
+def test_session_that_died_between_two_tests_fails_one_and_is_made_anew(
+    engine: Engine, house: House, box: Sandbox
+) -> None:
+    with box.isolated(), engine.connect() as connection:
+        process = connection.scalar(text("SELECT pg_backend_pid()"))
+    with engine.connect() as other:
+        other.execute(text("SELECT pg_terminate_backend(:process, 5000)"), {"process": process})
+
+    with pytest.raises(OperationalError), box.isolated(), engine.connect() as connection:
+        emails(connection)
+    with box.isolated(), engine.connect() as connection:
+        assert emails(connection) == []

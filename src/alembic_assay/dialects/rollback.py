@@ -37,6 +37,9 @@ class RollbackRules:
     resettable_sequences: ClassVar[bool] = True
     """Whether the numbers for new rows can begin anew within a transaction."""
 
+    reads_at_once: ClassVar[bool] = False
+    """Whether a driver's rows must be read before anything else is run in the session."""
+
     def take_over(self, dialect: Dialect, connection: Any) -> None:
         """Have a connection of the DBAPI begin and end transactions only where it is told to."""
         del dialect, connection

@@ -161,11 +161,9 @@ class Sandbox:
             driver = link.drivers.get(engine.dialect.is_async) or self._joined(link, engine.dialect)
             self._set_up(engine, link, driver, settings)
         self._undo.enter_context(virtual_connections_by(engine.dialect))
-        arguments = self._backend.rollback.cursor_arguments
 
         def make() -> VirtualConnection:
-            transactions = Transactions(link, driver, is_autocommit=is_autocommit)
-            return VirtualConnection(transactions, arguments)
+            return VirtualConnection(Transactions(link, driver, is_autocommit=is_autocommit))
 
         return Member(engine, make)
 

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Dialect, Engine
@@ -19,6 +20,9 @@ from alembic_assay.sandbox.stack import FRESH_HINT, Stack
 T = TypeVar("T")
 
 _CANARY, _PROBE = "assay_canary", "assay_probe"
+
+_UNINTERRUPTED = Job()
+"""Of drivers that block: nothing cancels it."""
 
 _NOT_SET = ValueError("what they set cannot be set within a transaction")
 
@@ -82,13 +86,15 @@ class Link:
             )
         if not self.is_begun:
             self._rest_others()
-        exclusively = self._exclusively(driver, function)
-        return driver.loop.call(exclusively) if driver.loop else exclusively(Job())
+        if driver.loop is None:
+            return self._exclusively(driver, function, _UNINTERRUPTED)
+        return driver.loop.call(partial(self._exclusively, driver, function))
 
     def use_blocking(self, driver: Driver, function: Callable[[Job], T]) -> T:
         """Do as ``use`` does, wherever it is called: without ``await``."""
-        exclusively = self._exclusively(driver, function)
-        return driver.loop.wait(exclusively) if driver.loop else exclusively(Job())
+        if driver.loop is None:
+            return self._exclusively(driver, function, _UNINTERRUPTED)
+        return driver.loop.wait(partial(self._exclusively, driver, function))
 
     def use_later(self, function: Callable[[], None]) -> None:
         """Have a function run before the session is next used.
@@ -97,16 +103,13 @@ class Link:
         """
         self._due.append(function)
 
-    def _exclusively(self, driver: Driver, function: Callable[[Job], T]) -> Callable[[Job], T]:
-        def exclusively(job: Job) -> T:
-            with self.lock:
-                self._current = driver
-                while self._due:
-                    with suppress(Exception):  # who has asked for it is not there any more
-                        self._due.popleft()()
-                return function(job)
-
-        return exclusively
+    def _exclusively(self, driver: Driver, function: Callable[[Job], T], job: Job) -> T:
+        with self.lock:
+            self._current = driver
+            while self._due:
+                with suppress(Exception):  # who has asked for it is not there any more
+                    self._due.popleft()()
+            return function(job)
 
     def ensure_begun(self) -> None:
         """Begin the transaction of this test, if it has not begun.
@@ -117,7 +120,15 @@ class Link:
             self._require_no_other()
         if self.is_begun:
             return
-        driver, rules = self._current, self.rules
+        try:
+            self._begin(self._current)
+        except BaseException:
+            self.is_lost = True
+            raise
+        self.stack, self.is_begun = self._new_stack(), True
+
+    def _begin(self, driver: Driver) -> None:
+        rules = self.rules
         for prepare in self._before_test:
             prepare(driver)
         self._before_test.clear()
@@ -128,7 +139,6 @@ class Link:
         driver.run(f"SAVEPOINT {_CANARY}")
         if self.resets_sequences and rules.resettable_sequences:
             rules.restart_sequences(driver.ask)
-        self.stack, self.is_begun = self._new_stack(), True
 
     def has_rested(self) -> bool:
         """End the transaction, to begin it anew, if nothing has happened in it; tell if so."""

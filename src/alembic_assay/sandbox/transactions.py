@@ -30,6 +30,7 @@ class Transactions:
 
     def __init__(self, link: Link, driver: Driver, *, is_autocommit: bool) -> None:
         self.driver = driver
+        self.rules = link.rules
         self.is_autocommit = is_autocommit
         self._link = link
         self._test = link.test
@@ -53,12 +54,6 @@ class Transactions:
         return self._link.use(
             self.driver, lambda job: self._run(sql, job, call, place, is_single=is_single)
         )
-
-    def read(self, call: Callable[[], T]) -> T:
-        """Have more of a result read by ``call``, which the driver has not got from the server."""
-        if self.is_over:
-            return call()
-        return self._link.use(self.driver, lambda job: call())
 
     @contextmanager
     def block(self, sql: str, manager: AbstractContextManager[T]) -> Iterator[T]:

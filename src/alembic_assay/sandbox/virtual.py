@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from alembic_assay.exceptions import NotInRollback
@@ -13,8 +14,6 @@ from alembic_assay.sandbox.transactions import Transactions
 _OF_ADAPTERS = "_connection"
 """Where SQLAlchemy's adapters of asyncio drivers have the connection of the driver."""
 
-CursorArguments = Callable[[tuple[Any, ...]], tuple[Any, ...]]
-
 
 class VirtualConnection:
     """What the application takes for its connection of the DBAPI.
@@ -22,17 +21,18 @@ class VirtualConnection:
     All that a driver's connection offers and is not told of here is that of the session itself.
     """
 
-    def __init__(self, transactions: Transactions, cursor_arguments: CursorArguments) -> None:
+    def __init__(self, transactions: Transactions) -> None:
         mine = self.__dict__
         mine["_transactions"] = transactions
-        mine["_cursor_arguments"] = cursor_arguments
         mine["_row_factory"] = None
 
     def cursor(self, *arguments: Any, **keywords: Any) -> VirtualCursor:
-        wanted = self._cursor_arguments(arguments)
-        kind = AsyncVirtualCursor if self._transactions.driver.loop else VirtualCursor
-        options = keywords if wanted == arguments else {}
-        return kind(self, self._transactions, wanted, options, self._row_factory)
+        transactions = self._transactions
+        kind = AsyncVirtualCursor if transactions.driver.loop else VirtualCursor
+        if arguments:
+            wanted = transactions.rules.cursor_arguments(arguments)
+            arguments, keywords = wanted, keywords if wanted == arguments else {}
+        return kind(self, transactions, arguments, keywords, self._row_factory)
 
     def commit(self) -> None:
         self._transactions.commit()
@@ -112,6 +112,7 @@ class VirtualCursor:
         mine["_keywords"] = keywords
         mine["_row_factory"] = row_factory
         mine["_cursor"] = None
+        mine["_rows"] = None
 
     def execute(self, sql: Any, *arguments: Any, **keywords: Any) -> Any:
         return self._call("execute", _as_text(sql), sql, *arguments, **keywords)
@@ -144,13 +145,24 @@ class VirtualCursor:
         )
 
     def fetchone(self) -> Any:
-        return self._fetch("fetchone")
+        rows = self._rows
+        if rows is None:
+            return self._fetch("fetchone")
+        return rows.popleft() if rows else None
 
     def fetchmany(self, *size: Any) -> Any:
-        return self._fetch("fetchmany", *size)
+        rows = self._rows
+        if rows is None:
+            return self._fetch("fetchmany", *size)
+        number = size[0] if size else self._cursor.arraysize
+        return [rows.popleft() for _ in range(min(number, len(rows)))]
 
     def fetchall(self) -> Any:
-        return self._fetch("fetchall")
+        rows = self._rows
+        if rows is None:
+            return self._fetch("fetchall")
+        self.__dict__["_rows"] = deque()
+        return list(rows)
 
     def close(self) -> None:
         if self._cursor is None:
@@ -184,20 +196,29 @@ class VirtualCursor:
     def _call(self, method: str, text: str, /, *arguments: Any, **keywords: Any) -> Any:
         """Call a method of the driver's cursor, which runs a statement."""
         if read_statement(text).kind in CONTROLS:
-            self.__dict__["_cursor"] = None  # one that has run nothing has no rows
+            # One that has run nothing has no rows.
+            self.__dict__["_cursor"] = self.__dict__["_rows"] = None
 
         def call() -> Any:
-            return getattr(self._real(), method)(*arguments, **keywords)
+            cursor = self._real()
+            result = getattr(cursor, method)(*arguments, **keywords)
+            if self._transactions.rules.reads_at_once and not is_on_server(cursor):
+                self._read(cursor)
+            return result
 
         result = self._transactions.run(text, call, is_single=method == "execute")
         return self if result is self._cursor else result
+
+    def _read(self, cursor: Any) -> None:
+        """Read all rows of the driver's cursor, which are given out later."""
+        self.__dict__["_rows"] = deque(cursor.fetchall()) if cursor.description else None
 
     def _fetch(self, method: str, *arguments: Any) -> Any:
         fetch = getattr(self._real(), method)
         if is_on_server(self._cursor):
             # A statement, which may fail, or find the transaction failed.
             return self._transactions.run("FETCH", lambda: fetch(*arguments))
-        return self._transactions.read(lambda: fetch(*arguments))
+        return fetch(*arguments)
 
     def _real(self) -> Any:
         if self._cursor is None:

@@ -16,6 +16,7 @@ class SQLiteRollbackRules(RollbackRules):
     """One file, one writer."""
 
     begin = "BEGIN"
+    reads_at_once = True  # no savepoint can be set while a change has rows that nobody has read
     lasting = r"^\s*(?:PRAGMA\s.*=|ATTACH|DETACH)"
     refusals = (
         (r"^\s*VACUUM", "cannot be run within a transaction"),
