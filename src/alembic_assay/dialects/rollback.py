@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any, ClassVar
 
 from sqlalchemy import Dialect
@@ -85,11 +84,14 @@ class RollbackRules:
 
     def refusal(self, sql: str) -> str | None:
         """Return why a statement cannot be run in a transaction that is rolled back, if so."""
-        return _refusal(self, sql)
+        found = ((_search(pattern, sql), why) for pattern, why in self.refusals)
+        return next(
+            (f"{' '.join(one[0].upper().split())} {why}" for one, why in found if one), None
+        )
 
     def lasts(self, sql: str) -> bool:
         """Whether a statement changes the session for good."""
-        return _lasts(self, sql)
+        return _search(self.lasting, sql) is not None
 
     def is_atomic(self, sql: str, ask: Ask) -> bool:
         """Whether a statement that has failed has surely changed nothing."""
@@ -99,17 +101,6 @@ class RollbackRules:
     def may_end_transaction(self, sql: str) -> bool:
         """Whether a statement could do so, as a procedure may."""
         return not _is_plain(sql)
-
-
-@lru_cache(maxsize=2048)
-def _refusal(rules: RollbackRules, sql: str) -> str | None:
-    found = ((_search(pattern, sql), why) for pattern, why in rules.refusals)
-    return next((f"{' '.join(one[0].upper().split())} {why}" for one, why in found if one), None)
-
-
-@lru_cache(maxsize=2048)
-def _lasts(rules: RollbackRules, sql: str) -> bool:
-    return _search(rules.lasting, sql) is not None
 
 
 def _is_plain(sql: str) -> bool:

@@ -50,6 +50,10 @@ class Transaction:
     has_failed: bool = False
     """Whether the database would refuse all but a rollback, had it a connection of its own."""
 
+    def has_written_in(self, level: Level) -> bool:
+        """Whether it has written since a level of it began."""
+        return self.last_write > level.written_before
+
 
 class Stack:
     """The transactions in one transaction of the database.
@@ -102,11 +106,13 @@ class Stack:
         Raises what it raises; an error harms nobody else's transaction. One that ``is_atomic`` has
         written nothing then; of others, such as one for many rows, it is not known.
         """
-        if self._aborting is not transaction:
+        if self._aborting is not None and self._aborting is not transaction:
             self.recover()
         if transaction.has_failed:
             return self._refused(call)
-        self._lay(transaction, moves=writes)
+        level = transaction.levels[-1] if transaction.levels else None
+        if level is None or not level.is_laid or (writes and not transaction.has_written_in(level)):
+            self._lay(transaction, moves=writes)
         # Else an error could only be undone with what somebody else has written.
         is_shielded = self._errors_abort and self._since(transaction, transaction.levels[-1])
         if is_shielded:
@@ -221,7 +227,7 @@ class Stack:
             self._open.append(transaction)
         has_to_move = False
         for level in transaction.levels:
-            if moves and not has_to_move and level.written_before == transaction.last_write:
+            if moves and not has_to_move and not transaction.has_written_in(level):
                 has_to_move = self._since(transaction, level) is not None
             if level.is_laid and not has_to_move:
                 continue
@@ -238,7 +244,7 @@ class Stack:
         if other is None:
             if level.is_laid:
                 self._back_to(level)
-        elif transaction.last_write > level.written_before:
+        elif transaction.has_written_in(level):
             raise OverlapError(
                 f"two transactions that overlap have both written, and one of them rolls back:"
                 f" {transaction.holder}, {other}",
@@ -255,8 +261,10 @@ class Stack:
         """Return who else has written since a level began."""
         if self._kept > level.started:
             return self._keeper
-        others = (one for one in self._open if one is not transaction)
-        return next((one.holder for one in others if one.last_write > level.started), None)
+        for other in self._open:
+            if other.last_write > level.started and other is not transaction:
+                return other.holder
+        return None
 
     def _back_to(self, level: Level) -> None:
         position = self._laid.index(level)

@@ -7,14 +7,17 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+from alembic_assay.dialects.rollback import RollbackRules
 from alembic_assay.exceptions import NotInRollback, SandboxError
 from alembic_assay.sandbox.link import Driver, Link
 from alembic_assay.sandbox.loop_thread import Job
 from alembic_assay.sandbox.stack import FRESH_HINT, Transaction
-from alembic_assay.sandbox.statements import Kind, read_statement
+from alembic_assay.sandbox.statements import CONTROLS, Kind, Statement, read_statement
 
 T = TypeVar("T")
 
@@ -105,50 +108,51 @@ class Transactions:
     def _run(
         self, sql: str, job: Job, call: Callable[[], T], place: str, *, is_single: bool = False
     ) -> T | None:
-        self._require_allowed(sql)
-        link = self._link
+        reading, link = _read(self.rules, sql), self._link
+        self._require_allowed(reading, sql)
         link.ensure_begun()
         if self.driver.loop is not None:
-            call = job.interruptible(call, ends_at_once=link.rules.survives_cancellation)
-        statement = read_statement(sql)
+            call = job.interruptible(call, ends_at_once=self.rules.survives_cancellation)
+        if not reading.is_control:
+            return self._execute(reading, sql, call, place, is_single=is_single)
+        statement, stack = reading.statement, link.stack
         if statement.kind is Kind.COMMIT:
             self._commit()
         elif statement.kind is Kind.ROLLBACK:
             self._rollback()
-        elif statement.kind is Kind.BEGIN and self._begins(place):
-            pass
-        else:
-            is_alone = self._open is None and self.is_autocommit
+        elif statement.kind is not Kind.BEGIN or not self._begins(place):
             transaction = self._open = self._open or Transaction(place)
             if statement.kind is Kind.SAVEPOINT:
-                link.stack.savepoint(transaction, statement.name, call)
+                stack.savepoint(transaction, statement.name, call)
             elif statement.kind is Kind.ROLLBACK_TO:
                 with link.noting_errors():
-                    link.stack.rollback_to(transaction, statement.name, call)
+                    stack.rollback_to(transaction, statement.name, call)
             elif statement.kind is Kind.RELEASE:
-                link.stack.release(transaction, statement.name, call)
+                stack.release(transaction, statement.name, call)
             else:
-                link.note(sql, transaction.holder)
-
-                def execute() -> T:
-                    return link.stack.execute(
-                        transaction,
-                        call,
-                        writes=statement.kind is Kind.WRITE,
-                        is_atomic=lambda: is_single and link.rules.is_atomic(sql, self.driver.ask),
-                    )
-
-                return self._alone(execute) if is_alone else execute()
+                stack.execute(transaction, call, writes=False)
         return None
 
-    def _alone(self, execute: Callable[[], T]) -> T:
-        """Have a statement be a transaction of its own, which is open."""
+    def _execute(
+        self, reading: _Reading, sql: str, call: Callable[[], T], place: str, *, is_single: bool
+    ) -> T:
+        link, is_alone = self._link, self._open is None and self.is_autocommit
+        transaction = self._open = self._open or Transaction(place)
+        if reading.is_to_note:
+            link.note(sql, transaction.holder)
         try:
-            result = execute()
+            result = link.stack.execute(
+                transaction,
+                call,
+                writes=reading.writes,
+                is_atomic=lambda: is_single and self.rules.is_atomic(sql, self.driver.ask),
+            )
         except BaseException:
-            self._rollback()
+            if is_alone:
+                self._rollback()
             raise
-        self._commit()
+        if is_alone:
+            self._commit()
         return result
 
     def _enter(self, stack: ExitStack, manager: AbstractContextManager[T]) -> T:
@@ -187,9 +191,9 @@ class Transactions:
                 " longer, tell the toolkit: assay_sessions = package.module:session",
             )
 
-    def _require_allowed(self, sql: str) -> None:
-        refusal = self._link.rules.refusal(sql)
-        if self._link.stack.others_are_open(self._open) and _SKIPS_LOCKED.search(sql):
+    def _require_allowed(self, reading: _Reading, sql: str) -> None:
+        refusal = reading.refusal
+        if reading.skips_locked and self._link.stack.others_are_open(self._open):
             refusal = "what another transaction of the same test has locked is not skipped"
         if refusal is not None:
             raise NotInRollback(
@@ -198,6 +202,31 @@ class Transactions:
                 " it; so nothing was run.",
                 help=FRESH_HINT,
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the text of a statement says, in a kind of database."""
+
+    statement: Statement
+    is_control: bool
+    writes: bool
+    refusal: str | None
+    skips_locked: bool
+    is_to_note: bool
+
+
+@lru_cache(maxsize=2048)
+def _read(rules: RollbackRules, sql: str) -> _Reading:
+    statement = read_statement(sql)
+    return _Reading(
+        statement,
+        is_control=statement.kind in CONTROLS,
+        writes=statement.kind is Kind.WRITE,
+        refusal=rules.refusal(sql),
+        skips_locked=_SKIPS_LOCKED.search(sql) is not None,
+        is_to_note=rules.lasts(sql) or rules.may_end_transaction(sql),
+    )
 
 
 def _place() -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 from alembic_assay.exceptions import NotInRollback
 from alembic_assay.sandbox.stack import FRESH_HINT
-from alembic_assay.sandbox.statements import CONTROLS, read_statement
 from alembic_assay.sandbox.transactions import Transactions
 
 _OF_ADAPTERS = "_connection"
@@ -105,14 +104,16 @@ class VirtualCursor:
         keywords: Mapping[str, Any],
         row_factory: Any,
     ) -> None:
-        mine = self.__dict__
-        mine["connection"] = connection
-        mine["_transactions"] = transactions
-        mine["_arguments"] = arguments
-        mine["_keywords"] = keywords
-        mine["_row_factory"] = row_factory
-        mine["_cursor"] = None
-        mine["_rows"] = None
+        self.__dict__.update(
+            connection=connection,
+            _transactions=transactions,
+            _arguments=arguments,
+            _keywords=keywords,
+            _row_factory=row_factory,
+            _cursor=None,
+            _is_on_server=False,
+            _rows=None,
+        )
 
     def execute(self, sql: Any, *arguments: Any, **keywords: Any) -> Any:
         return self._call("execute", _as_text(sql), sql, *arguments, **keywords)
@@ -167,10 +168,18 @@ class VirtualCursor:
     def close(self) -> None:
         if self._cursor is None:
             return
-        if not is_on_server(self._cursor):
+        if not self._is_on_server:
             self._cursor.close()
         elif not self._transactions.is_over:
             self._transactions.run("CLOSE", self._cursor.close)
+
+    @property
+    def description(self) -> Any:
+        return self._real().description
+
+    @property
+    def rowcount(self) -> Any:
+        return self._real().rowcount
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real(), name)
@@ -195,27 +204,27 @@ class VirtualCursor:
 
     def _call(self, method: str, text: str, /, *arguments: Any, **keywords: Any) -> Any:
         """Call a method of the driver's cursor, which runs a statement."""
-        if read_statement(text).kind in CONTROLS:
-            # One that has run nothing has no rows.
-            self.__dict__["_cursor"] = self.__dict__["_rows"] = None
+        transactions, has_run = self._transactions, False
 
         def call() -> Any:
+            nonlocal has_run
+            has_run = True
             cursor = self._real()
             result = getattr(cursor, method)(*arguments, **keywords)
-            if self._transactions.rules.reads_at_once and not is_on_server(cursor):
-                self._read(cursor)
+            if transactions.rules.reads_at_once and not self._is_on_server:
+                # All rows, which are given out later.
+                self.__dict__["_rows"] = deque(cursor.fetchall()) if cursor.description else None
             return result
 
-        result = self._transactions.run(text, call, is_single=method == "execute")
+        result = transactions.run(text, call, is_single=method == "execute")
+        if not has_run:
+            # A cursor that has run nothing has no rows.
+            self.__dict__["_cursor"] = self.__dict__["_rows"] = None
         return self if result is self._cursor else result
-
-    def _read(self, cursor: Any) -> None:
-        """Read all rows of the driver's cursor, which are given out later."""
-        self.__dict__["_rows"] = deque(cursor.fetchall()) if cursor.description else None
 
     def _fetch(self, method: str, *arguments: Any) -> Any:
         fetch = getattr(self._real(), method)
-        if is_on_server(self._cursor):
+        if self._is_on_server:
             # A statement, which may fail, or find the transaction failed.
             return self._transactions.run("FETCH", lambda: fetch(*arguments))
         return fetch(*arguments)
@@ -227,6 +236,7 @@ class VirtualCursor:
             if self._row_factory is not None:
                 cursor.row_factory = self._row_factory
             self.__dict__["_cursor"] = cursor
+            self.__dict__["_is_on_server"] = is_on_server(cursor)
         return self._cursor
 
 
@@ -240,20 +250,23 @@ class AsyncVirtualCursor(VirtualCursor):
         return self._transactions.run("FETCH", self._cursor.nextset)
 
     def close(self) -> None:
-        if self._cursor is not None and is_on_server(self._cursor):
+        if self._is_on_server:
             super().close()
         self.__dict__["_cursor"] = None
 
     async def _async_soft_close(self) -> None:
         """Let go of the driver's cursor, and keep the rows: they are in memory."""
 
-    def __getattr__(self, name: str) -> Any:
-        if self._cursor is None and name in ("description", "rowcount"):
-            return {"description": None, "rowcount": -1}[name]
-        return super().__getattr__(name)
+    @property
+    def description(self) -> Any:
+        return None if self._cursor is None else self._cursor.description
+
+    @property
+    def rowcount(self) -> Any:
+        return -1 if self._cursor is None else self._cursor.rowcount
 
     def _fetch(self, method: str, *arguments: Any) -> Any:
-        if is_on_server(self._cursor):
+        if self._is_on_server:
             return super()._fetch(method, *arguments)
         return getattr(self._real(), method)(*arguments)
 
