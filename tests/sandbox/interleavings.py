@@ -165,6 +165,7 @@ class Interleavings(RuleBasedStateMachine):
         session = self.sessions[number]
         if session.has_failed:
             self.roll_back(session, session.connect().commit)
+            session.connect().rollback()  # as SQLAlchemy asks for, behind a commit that failed
             return
         session.connect().commit()
         session.end()
@@ -184,8 +185,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @invariant()
     def table_is_as_it_must_be(self) -> None:
-        with self.engines[0].connect() as connection:
-            found = set(connection.scalars(text("SELECT id FROM numbers")))
+        found = self.found()
         assert found in self.possible_rows(), (found, self.possible_rows())
 
     def teardown(self) -> None:
@@ -197,8 +197,12 @@ class Interleavings(RuleBasedStateMachine):
                 self.isolated.__exit__(None, None, None)
         else:
             self.isolated.__exit__(None, None, None)
+        assert self.found() == set()
+
+    def found(self) -> set[int]:
+        """Return what is in the table."""
         with self.engines[0].connect() as connection:
-            assert connection.scalars(text("SELECT id FROM numbers")).all() == []
+            return set(connection.scalars(text("SELECT id FROM numbers")))
 
     def rows(self, without: Iterable[Change] = ()) -> set[int]:
         """Return what the changes make that were not undone; those of open sessions count."""
@@ -248,7 +252,13 @@ class Interleavings(RuleBasedStateMachine):
         if not self.overlaps(step, session, 0):
             for change in session.changes():
                 change.is_undone = True
+            session.end()
+            return
+        doomed = session.levels[-1].changes if session.has_failed else []
         session.end()
+        if self.found() not in self.possible_rows():
+            for change in doomed:
+                change.is_undone = True
 
     def overlaps(self, step: Callable[[], Any], session: Session, position: int) -> bool:
         """Take a step that undoes something; tell whether that was refused, with good reason."""
@@ -256,10 +266,10 @@ class Interleavings(RuleBasedStateMachine):
             step()
         except OverlapError:
             self.count("overlap")
+            self.has_overlapped = True
             mine = [one for one in session.changes(position) if not one.is_undone]
             assert mine, "nothing was changed"
             later = self.log[self.log.index(mine[0]) :]
             assert any(one.session is not session and not one.is_undone for one in later)
-            self.has_overlapped = True
             return True
         return False

@@ -47,7 +47,7 @@ def test_each_step_of_several_sessions_is_right_or_refused(machine: type[Interle
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=int(EXAMPLES) if EXAMPLES else 30,
+            max_examples=int(EXAMPLES) if EXAMPLES else 20,
             stateful_step_count=40,
             deadline=None,
             derandomize=EXAMPLES is None,
