@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Engine, create_engine, event, text
+import sqlalchemy
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.pool import NullPool, Pool, QueuePool, StaticPool
 from tests.sandbox.users import COUNT, USERS, Base, House, emails
 
 from alembic_assay.exceptions import SandboxError
@@ -437,3 +438,19 @@ def test_sandboxes_of_two_databases_go_together(
         assert (seen(app), seen(other)) == (["ann", "eve"], ["bob"])
 
     assert elsewhere.emails() == []
+
+
+def test_version_of_sqlalchemy_without_a_name_that_is_needed_is_refused_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for kind in (Pool, NullPool):
+        monkeypatch.delattr(kind, "_do_get")
+
+    with pytest.raises(SandboxError) as raised:
+        Sandbox(make_url("sqlite:///never.db"))
+
+    assert str(raised.value) == (
+        f"SQLAlchemy {sqlalchemy.__version__} has no _do_get of a pool\n"
+        "  Without that the application's commits would last; so no test is run.\n"
+        "  help: take an older version of SQLAlchemy until this toolkit knows the new one."
+    )

@@ -95,8 +95,8 @@ def test_connection_of_an_earlier_block_is_refused(box: Sandbox, engine: Engine)
         "a connection that an earlier test has left open is used again\n"
         "  Its transaction was rolled back behind that test, with all that it had read and"
         " written.\n"
-        "  help: close sessions and connections at the end of a test; of one that lives for longer,"
-        " tell the toolkit: assay_sessions = package.module:session"
+        "  help: close sessions and connections at the end of a test, and of a job in a thread"
+        " (Session.remove()); of one that lives for longer, tell the toolkit: assay_sessions = package.module:session"
     )
 
 

@@ -26,6 +26,7 @@ from alembic_assay.sandbox.member import (
     all_engines,
     open_connection,
     raw_connections_by,
+    require_private_names,
     sets_up_connections,
     tell_listeners,
     virtual_connections_by,
@@ -46,6 +47,7 @@ class Sandbox:
     """
 
     def __init__(self, url: URL, *, named: Iterable[Engine] = (), is_own: bool = False) -> None:
+        require_private_names()
         self._url = url
         self.is_own = is_own
         self._resets_sequences = False

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import sqlalchemy
 from sqlalchemy import URL, Dialect, Engine, event
 from sqlalchemy.pool import NullPool, PoolProxiedConnection
 
@@ -14,6 +15,21 @@ from alembic_assay.exceptions import SandboxError
 from alembic_assay.sandbox.virtual import VirtualConnection
 
 _FORWARDED = ("checkout", "checkin", "reset", "invalidate", "soft_invalidate")
+
+
+_PRIVATE_NAMES = ("_do_get", "_reset_on_return", "dispatch")
+"""What is used of SQLAlchemy's pools and has no public name."""
+
+
+def require_private_names() -> None:
+    """Raise ``SandboxError`` if this version of SQLAlchemy has not all that a sandbox needs."""
+    pool = NullPool(lambda: None)  # type: ignore[arg-type, return-value]
+    if missing := [name for name in _PRIVATE_NAMES if not hasattr(pool, name)]:
+        raise SandboxError(
+            f"SQLAlchemy {sqlalchemy.__version__} has no {' and no '.join(missing)} of a pool",
+            effect="Without that the application's commits would last; so no test is run.",
+            help="take an older version of SQLAlchemy until this toolkit knows the new one.",
+        )
 
 
 class Member:

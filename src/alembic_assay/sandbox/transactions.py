@@ -187,8 +187,9 @@ class Transactions:
                 "a connection that an earlier test has left open is used again",
                 effect="Its transaction was rolled back behind that test, with all that it had"
                 " read and written.",
-                help="close sessions and connections at the end of a test; of one that lives for"
-                " longer, tell the toolkit: assay_sessions = package.module:session",
+                help="close sessions and connections at the end of a test, and of a job in a"
+                " thread (Session.remove()); of one that lives for longer, tell the toolkit:"
+                " assay_sessions = package.module:session",
             )
 
     def _require_allowed(self, reading: _Reading, sql: str) -> None:
