@@ -21,7 +21,7 @@ for _name in (
     "alembic_assay.dialects.postgresql",
     "alembic_assay.dialects.sqlite",
     "alembic_assay.pytest_plugin.items",
-    "alembic_assay.sandbox",
+    "alembic_assay.sandboxes",
     "alembic_assay.template_builder",
     "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",

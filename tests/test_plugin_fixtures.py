@@ -24,7 +24,7 @@ for _name in (
     "alembic_assay.dialects.sqlite",
     "alembic_assay.pool",
     "alembic_assay.pytest_plugin.building",
-    "alembic_assay.sandbox",
+    "alembic_assay.sandboxes",
     "alembic_assay.recall",
     "alembic_assay.template",
     "psycopg",

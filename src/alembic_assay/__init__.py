@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from alembic_assay.migrate import async_apply_migrations as async_apply_migrations
     from alembic_assay.project import Project as Project
     from alembic_assay.project import open_project as open_project
-    from alembic_assay.sandbox.current import current_session as current_session
+    from alembic_assay.sandboxes import sandbox as sandbox
+    from alembic_assay.sandboxes.current import current_session as current_session
     from alembic_assay.seeding import RowFactory as RowFactory
 
 _HOMES = {
@@ -44,11 +45,12 @@ _HOMES = {
     "check_heads": "checks.heads",
     "check_round_trip": "checks.round_trip",
     "check_upgrade": "checks.upgrade",
-    "current_session": "sandbox.current",
+    "current_session": "sandboxes.current",
     "make_config": "config",
     "migration_lock": "locking",
     "open_project": "project",
     "run_checks": "checks",
+    "sandbox": "sandboxes",
 }
 
 __all__ = [  # noqa: PLE0604 - the names stand above, once

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from tests.sandbox.users import ASYNC, SYNC, Base, House, Houses
 
 from alembic_assay.databases import Databases
-from alembic_assay.sandbox import sandbox
+from alembic_assay.sandboxes import sandbox
 
 
 @pytest.fixture(scope="session")

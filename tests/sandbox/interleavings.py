@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from alembic_assay.exceptions import OverlapError
-from alembic_assay.sandbox import Sandbox
+from alembic_assay.sandboxes import Sandbox
 
 SESSIONS = st.integers(0, 3)
 NAMES = ("one", "two", "three")

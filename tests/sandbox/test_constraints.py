@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import IntegrityError
 from tests.sandbox.users import House
 
-from alembic_assay.sandbox import sandbox
+from alembic_assay.sandboxes import sandbox
 
 CHILDREN = """
     CREATE TABLE children (

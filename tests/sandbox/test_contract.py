@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from tests.sandbox.users import EMAILS, USERS, House, User, emails
 
-from alembic_assay.sandbox import sandbox
+from alembic_assay.sandboxes import sandbox
 
 INSERT = "INSERT INTO users (email) VALUES ('ann')"
 

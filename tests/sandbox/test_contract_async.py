@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import NullPool
 from tests.sandbox.users import EMAILS, USERS, House, User, async_emails
 
-from alembic_assay.sandbox import sandbox
+from alembic_assay.sandboxes import sandbox
 
 INSERT = "INSERT INTO users (email) VALUES ('ann')"
 

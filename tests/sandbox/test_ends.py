@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tests.sandbox.users import USERS, House, emails
 
 from alembic_assay.exceptions import TransactionEnded
-from alembic_assay.sandbox import Sandbox
+from alembic_assay.sandboxes import Sandbox
 
 COMMITTING = {
     "postgresql": "DO $$ BEGIN INSERT INTO users (email) VALUES ('bob'); COMMIT; END $$",

@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool, Pool, QueuePool, StaticPool
 from tests.sandbox.users import COUNT, USERS, Base, House, emails
 
 from alembic_assay.exceptions import SandboxError
-from alembic_assay.sandbox import Sandbox, sandbox
+from alembic_assay.sandboxes import Sandbox, sandbox
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 from tests.sandbox.interleavings import Interleavings
 from tests.sandbox.users import House
 
-from alembic_assay.sandbox import Sandbox
+from alembic_assay.sandboxes import Sandbox
 
 EXAMPLES = os.environ.get("ASSAY_TEST_EXAMPLES")
 """How many examples to try, new ones each time; by default it is a few, and always the same."""

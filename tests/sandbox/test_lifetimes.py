@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from tests.sandbox.users import USERS, Base, House, User, async_emails, emails
 
 from alembic_assay.exceptions import SandboxError
-from alembic_assay.sandbox import Sandbox
+from alembic_assay.sandboxes import Sandbox
 
 
 @pytest.fixture
@@ -96,7 +96,8 @@ def test_connection_of_an_earlier_block_is_refused(box: Sandbox, engine: Engine)
         "  Its transaction was rolled back behind that test, with all that it had read and"
         " written.\n"
         "  help: close sessions and connections at the end of a test, and of a job in a thread"
-        " (Session.remove()); of one that lives for longer, tell the toolkit: assay_sessions = package.module:session"
+        " (Session.remove()); of one that lives for longer, tell the toolkit:"
+        " assay_sessions = package.module:session"
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from tests.sandbox.users import House, User
 
 from alembic_assay.exceptions import NotInRollback
-from alembic_assay.sandbox import Sandbox
+from alembic_assay.sandboxes import Sandbox
 
 TABLES = {
     "postgresql": [

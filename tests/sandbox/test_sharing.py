@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from tests.sandbox.users import USERS, House, Houses, async_emails, emails
 
 from alembic_assay.exceptions import SandboxError
-from alembic_assay.sandbox import Sandbox
+from alembic_assay.sandboxes import Sandbox
 
 SHARING = [("postgresql+psycopg", "postgresql+psycopg"), ("sqlite+pysqlite", "sqlite+aiosqlite")]
 APART = [

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from alembic_assay.exceptions import OverlapError
-from alembic_assay.sandbox.stack import Stack, Transaction
+from alembic_assay.sandboxes.stack import Stack, Transaction
 
 
 class Database:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from alembic_assay.sandbox.statements import CONTROLS, Kind, read_statement
+from alembic_assay.sandboxes.statements import CONTROLS, Kind, read_statement
 
 READS = [
     "SELECT 1",

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from alembic_assay.databases import Databases
-from alembic_assay.sandbox import sandbox
+from alembic_assay.sandboxes import sandbox
 
 SYNC = ("postgresql+psycopg", "postgresql+psycopg2", "sqlite+pysqlite", "mysql+pymysql")
 ASYNC = (

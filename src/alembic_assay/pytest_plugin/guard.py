@@ -31,7 +31,7 @@ def guarded(item: pytest.Item) -> AbstractContextManager[None]:
 @contextmanager
 def _refusing() -> Iterator[None]:
     from alembic_assay.dialects import get_backend
-    from alembic_assay.sandbox.member import raw_connections_by
+    from alembic_assay.sandboxes.member import raw_connections_by
 
     def refuse(engine: Engine) -> None:
         if get_backend(engine.url).is_in_memory(engine.url):

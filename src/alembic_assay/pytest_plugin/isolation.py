@@ -75,8 +75,8 @@ def assay_isolations(
     request: pytest.FixtureRequest, assay_worker_database: WorkerDatabase
 ) -> Iterator[Mapping[str, Isolation]]:
     """The databases of this test: rolled back behind it, or new ones, as its marker says."""
-    from alembic_assay.sandbox.current import current
-    from alembic_assay.sandbox.targets import bound
+    from alembic_assay.sandboxes.current import current
+    from alembic_assay.sandboxes.targets import bound
 
     wishes = wishes_of(request.node)
 
@@ -146,7 +146,7 @@ def async_db_engine(assay_isolation: Isolation) -> AsyncEngine:
 @pytest.fixture
 def async_db_connection(assay_isolation: Isolation) -> AsyncConnection:
     """An AsyncConnection of async_db_engine; all that is done on it is undone after the test."""
-    from alembic_assay.sandbox.async_engines import start_connection
+    from alembic_assay.sandboxes.async_engines import start_connection
 
     connection, close = start_connection(assay_isolation.async_engine)
     assay_isolation.behind.callback(close)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, event
 
-from alembic_assay.sandbox.statements import CONTROLS, read_statement
+from alembic_assay.sandboxes.statements import CONTROLS, read_statement
 
 
 @contextmanager

@@ -13,8 +13,8 @@ import pytest
 from alembic_assay.exceptions import SandboxError, TransactionEnded
 from alembic_assay.pytest_plugin.keeping import has_failed, is_to_keep, report_kept
 from alembic_assay.pytest_plugin.marker import Wishes
-from alembic_assay.sandbox import Sandbox
-from alembic_assay.sandbox.targets import bound, engines_of
+from alembic_assay.sandboxes import Sandbox
+from alembic_assay.sandboxes.targets import bound, engines_of
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
@@ -123,7 +123,7 @@ class WorkerDatabase:
     @contextmanager
     def _fresh(self, engine: Engine) -> Iterator[Isolation]:
         def make_async_engine() -> AsyncEngine:
-            from alembic_assay.sandbox.async_engines import make_async_engine
+            from alembic_assay.sandboxes.async_engines import make_async_engine
 
             return make_async_engine(engine.url)
 
@@ -139,7 +139,7 @@ class WorkerDatabase:
 
     @cached_property
     def _async_engine(self) -> AsyncEngine:
-        from alembic_assay.sandbox.async_engines import make_async_engine
+        from alembic_assay.sandboxes.async_engines import make_async_engine
 
         return make_async_engine(self._url)
 

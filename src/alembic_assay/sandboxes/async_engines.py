@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from alembic_assay.dialects import get_backend
-from alembic_assay.sandbox.loop_thread import LoopThread
-from alembic_assay.sandbox.member import all_engines
+from alembic_assay.sandboxes.loop_thread import LoopThread
+from alembic_assay.sandboxes.member import all_engines
 
 
 def make_async_engine(url: URL) -> AsyncEngine:

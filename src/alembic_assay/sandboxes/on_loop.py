@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from alembic_assay.sandbox.loop_thread import Job, LoopThread
-from alembic_assay.sandbox.virtual import is_on_server
+from alembic_assay.sandboxes.loop_thread import Job, LoopThread
+from alembic_assay.sandboxes.virtual import is_on_server
 
 _WHEREVER = ("close", "rollback", "terminate")
 """What also the garbage collector calls, and the end of a test: outside of ``await``."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from alembic_assay.exceptions import NotInRollback
-from alembic_assay.sandbox.stack import FRESH_HINT
-from alembic_assay.sandbox.transactions import Transactions
+from alembic_assay.sandboxes.stack import FRESH_HINT
+from alembic_assay.sandboxes.transactions import Transactions
 
 _OF_ADAPTERS = "_connection"
 """Where SQLAlchemy's adapters of asyncio drivers have the connection of the driver."""

@@ -14,10 +14,10 @@ from typing import TypeVar
 
 from alembic_assay.dialects.rollback import RollbackRules
 from alembic_assay.exceptions import NotInRollback, SandboxError
-from alembic_assay.sandbox.link import Driver, Link
-from alembic_assay.sandbox.loop_thread import Job
-from alembic_assay.sandbox.stack import FRESH_HINT, Transaction
-from alembic_assay.sandbox.statements import CONTROLS, Kind, Statement, read_statement
+from alembic_assay.sandboxes.link import Driver, Link
+from alembic_assay.sandboxes.loop_thread import Job
+from alembic_assay.sandboxes.stack import FRESH_HINT, Transaction
+from alembic_assay.sandboxes.statements import CONTROLS, Kind, Statement, read_statement
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from sqlalchemy import URL, Dialect, Engine, event
 from sqlalchemy.pool import NullPool, PoolProxiedConnection
 
 from alembic_assay.exceptions import SandboxError
-from alembic_assay.sandbox.virtual import VirtualConnection
+from alembic_assay.sandboxes.virtual import VirtualConnection
 
 _FORWARDED = ("checkout", "checkin", "reset", "invalidate", "soft_invalidate")
 
@@ -23,7 +23,7 @@ _PRIVATE_NAMES = ("_do_get", "_reset_on_return", "dispatch")
 
 def require_private_names() -> None:
     """Raise ``SandboxError`` if this version of SQLAlchemy has not all that a sandbox needs."""
-    pool = NullPool(lambda: None)  # type: ignore[arg-type, return-value]
+    pool = NullPool(lambda: None)  # type: ignore[arg-type]
     if missing := [name for name in _PRIVATE_NAMES if not hasattr(pool, name)]:
         raise SandboxError(
             f"SQLAlchemy {sqlalchemy.__version__} has no {' and no '.join(missing)} of a pool",

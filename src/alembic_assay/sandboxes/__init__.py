@@ -19,9 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from alembic_assay.dialects import get_backend
 from alembic_assay.exceptions import NotInRollback, SandboxError, UnsupportedDatabase
-from alembic_assay.sandbox.link import Driver, Link
-from alembic_assay.sandbox.loop_thread import Job, LoopThread
-from alembic_assay.sandbox.member import (
+from alembic_assay.sandboxes.link import Driver, Link
+from alembic_assay.sandboxes.loop_thread import Job, LoopThread
+from alembic_assay.sandboxes.member import (
     Member,
     all_engines,
     open_connection,
@@ -31,10 +31,10 @@ from alembic_assay.sandbox.member import (
     tell_listeners,
     virtual_connections_by,
 )
-from alembic_assay.sandbox.on_loop import connections_on_loop
-from alembic_assay.sandbox.stack import FRESH_HINT
-from alembic_assay.sandbox.transactions import Transactions
-from alembic_assay.sandbox.virtual import VirtualConnection
+from alembic_assay.sandboxes.on_loop import connections_on_loop
+from alembic_assay.sandboxes.stack import FRESH_HINT
+from alembic_assay.sandboxes.transactions import Transactions
+from alembic_assay.sandboxes.virtual import VirtualConnection
 
 __all__ = ["Sandbox", "sandbox"]
 

@@ -14,8 +14,8 @@ from sqlalchemy import Dialect, Engine
 
 from alembic_assay.dialects.rollback import RollbackRules
 from alembic_assay.exceptions import NotInRollback, SandboxError, TransactionEnded, first_line
-from alembic_assay.sandbox.loop_thread import Job, LoopThread
-from alembic_assay.sandbox.stack import FRESH_HINT, Stack
+from alembic_assay.sandboxes.loop_thread import Job, LoopThread
+from alembic_assay.sandboxes.stack import FRESH_HINT, Stack
 
 T = TypeVar("T")
 
