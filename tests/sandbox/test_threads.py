@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
-from tests.sandbox.users import COUNT, USERS, User, async_emails
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from tests.sandbox.users import COUNT, EMAILS, USERS, User, async_emails
 
 
 def test_threads_commit_all_their_rows(app: Engine) -> None:
@@ -114,6 +120,24 @@ def test_engine_is_used_in_loops_of_threads_at_once(async_app: AsyncEngine) -> N
             return await connection.scalar(COUNT)
 
     assert asyncio.run(count()) == 30
+
+
+@pytest.mark.parametrize("is_entered", [True, False])
+def test_engine_is_used_by_the_test_client_of_starlette(
+    async_app: AsyncEngine, *, is_entered: bool
+) -> None:
+    async def register(request: Request) -> JSONResponse:
+        async with AsyncSession(async_app) as session:
+            session.add(User(email=request.path_params["email"]))
+            await session.commit()
+            return JSONResponse((await session.scalars(EMAILS)).all())
+
+    # It has a new loop for each request, or one for all of them, in a thread of its own.
+    client = TestClient(Starlette(routes=[Route("/{email}", register)]))
+    with client if is_entered else nullcontext():
+        answers = [client.get(f"/{email}").json() for email in ("ann", "bob")]
+
+    assert answers == [["ann"], ["ann", "bob"]]
 
 
 def test_session_goes_on_in_another_loop(async_app: AsyncEngine) -> None:
