@@ -13,7 +13,9 @@ _DB, _APP = "_db", "app"
 
 def flask_database(request: pytest.FixtureRequest) -> Any | None:
     """Return the ``SQLAlchemy`` object of Flask-SQLAlchemy, if the suite has a fixture for it."""
-    return _value(request, _DB)
+    found = _value(request, _DB)
+    # Of its class, as the object itself has them only in a context of the application.
+    return found if hasattr(type(found), "engines") else None
 
 
 def app_context(request: pytest.FixtureRequest) -> AbstractContextManager[Any]:
