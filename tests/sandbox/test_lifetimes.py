@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine, create_engine, event, text
@@ -209,6 +210,22 @@ def test_engines_are_led_to_another_database_for_real(
 
     assert (elsewhere.emails(), house.emails()) == (["ann"], [])
     assert [one.split()[0] for one in statements] == ["INSERT", "INSERT", "SELECT"]
+
+
+def test_threads_are_led_to_another_database_at_once(
+    engine: Engine, elsewhere: House, house: House, box: Sandbox
+) -> None:
+    def insert(number: int) -> None:
+        with Session(engine) as session:
+            session.add(User(email=f"{number:03}"))
+            session.commit()
+
+    with box.redirected(elsewhere.url), ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(insert, number) for number in range(100)]:
+            done.result()
+
+    assert elsewhere.emails() == [f"{number:03}" for number in range(100)]
+    assert house.emails() == []
 
 
 def test_engines_of_asyncio_are_led_to_another_database_for_real(

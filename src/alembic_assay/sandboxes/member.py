@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import sqlalchemy
@@ -100,17 +101,27 @@ def tell_listeners(engine: Engine, connection: Any) -> None:
         engine.dialect.do_close(theirs)
 
 
+_give: ContextVar[Callable[..., Any] | None] = ContextVar("_give", default=None)
+"""What makes the connection that this thread, or this task of asyncio, is about to open."""
+
+
 def _connect(engine: Engine, give: Callable[..., Any] | None = None) -> Any:
     """Return a connection from a new pool like the engine's own, as ``give`` makes it."""
-    if give is not None:
-        event.listen(engine, "do_connect", give)
+    if not event.contains(engine, "do_connect", _do_connect):
+        event.listen(engine, "do_connect", _do_connect, insert=True)
+    token = _give.set(give)
     try:
         # What ``connect`` would give out, without telling anybody that it was.
         record = engine.pool.recreate()._do_get()  # noqa: SLF001
     finally:
-        if give is not None:
-            event.remove(engine, "do_connect", give)
+        _give.reset(token)
     return record.dbapi_connection
+
+
+def _do_connect(*arguments: Any) -> Any:
+    """Make a connection of an engine, if it is one that was asked for here."""
+    give = _give.get()
+    return None if give is None else give(*arguments)
 
 
 @contextmanager
