@@ -81,7 +81,8 @@ def test_load_settings_with_unlike_key_lists_them_all(key: str, tmp_path: Path) 
 
     assert str(caught.value) == (
         f'[tool.alembic-assay] in {path} has a key "{key}", which does not exist\n'
-        "  help: the keys are: url, metadata, configure, baseline, allowed-heads, irreversible."
+        "  help: the keys are: url, metadata, configure, baseline, allowed-heads, irreversible,"
+        " databases."
     )
 
 
@@ -101,6 +102,10 @@ def test_load_settings_with_unlike_key_lists_them_all(key: str, tmp_path: Path) 
         (
             "irreversible = {a1 = true}",
             '"irreversible" {} must be a table of revision = "reason", not {{\'a1\': True}}',
+        ),
+        (
+            "databases = 'audit'",
+            '"databases" {} must be a table of name = "path/to/alembic.ini", not \'audit\'',
         ),
     ],
 )
