@@ -53,7 +53,7 @@ class RollbackRules:
 
     def join(self, dialect: Dialect, driver_connection: Any) -> Any:
         """Return a connection of the DBAPI in the session of another driver of the family."""
-        raise NotImplementedError
+        raise AssertionError(f"{dialect.driver} is a family of its own")
 
     def cursor_arguments(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return what a cursor is asked for, where it must not keep others from being used."""
