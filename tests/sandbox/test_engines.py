@@ -146,25 +146,6 @@ def test_engine_that_is_named_is_led_to_the_database(
     assert elsewhere.emails() == []
 
 
-def test_engine_can_be_named_within_a_block(
-    house: House, make: Callable[..., Engine], elsewhere: House, driver: str
-) -> None:
-    app = make(elsewhere.with_driver(driver))
-    own = make()
-    box = Sandbox(house.url)
-
-    with box.isolated():
-        insert(own, "ann")
-        box.name(app)
-        box.name(own)
-        insert(app, "bob")
-
-        assert seen(own) == ["ann", "bob"]
-    box.close()
-
-    assert elsewhere.emails() == []
-
-
 def test_named_engine_of_another_kind_is_refused(house: House, make: Callable[..., Engine]) -> None:
     name = "sqlite" if make().dialect.name != "sqlite" else "postgresql"
     app = create_engine(f"{name}://" if name == "sqlite" else "postgresql+psycopg://somewhere/app")

@@ -129,11 +129,6 @@ class Sandbox:
             self._loop.close()
             self._loop = None
 
-    def name(self, engine: Engine) -> None:
-        """Have an engine take part, wherever it leads to."""
-        self._named.add(engine.dialect)
-        self._members.pop(engine.dialect, None)
-
     # -- which engines take part
 
     def _route(self, engine: Engine) -> Member | None:
