@@ -191,6 +191,36 @@ def test_name_of_nothing_is_an_error_of_each_test(
     )
 
 
+DRIVER_TESTS = """
+import application
+
+OTHERS = [create_async_engine(f"postgresql+psycopg://localhost:1/other{n}") for n in range(20)]
+
+
+def test_driver(async_db_engine):
+    assert async_db_engine.dialect.driver == "asyncpg"
+
+
+@pytest.mark.assay(isolation="fresh")
+def test_driver_on_a_fresh_database(async_db_engine):
+    assert async_db_engine.dialect.driver == "asyncpg"
+"""
+
+
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+def test_async_fixtures_have_the_driver_of_the_application(
+    pytester: pytest.Pytester, files: ProjectFiles, place: Place
+) -> None:
+    pytester.makepyfile(
+        application="from sqlalchemy.ext.asyncio import create_async_engine\n\n"
+        'engine = create_async_engine("postgresql+asyncpg://localhost:1/application")'
+    )
+
+    result = run(pytester, DRIVER_TESTS, ini="assay_engines = application:engine")
+
+    result.assert_outcomes(passed=2)
+
+
 RESET_TESTS = """
 @pytest.mark.assay(reset_sequences=True)
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -321,8 +351,15 @@ def test_statements_of_the_application_are_counted(
 
 GUARD_TESTS = """
 @pytest.fixture
-def connection(tmp_path):
-    with create_engine(f"sqlite:///{tmp_path}/other.db").connect() as connection:
+def engine(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path}/other.db")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(engine):
+    with engine.connect() as connection:
         yield connection
 
 
@@ -330,9 +367,9 @@ def test_unasked_in_a_fixture(connection):
     pass
 
 
-def test_unasked_though_caught(tmp_path):
+def test_unasked_though_caught(engine):
     try:
-        create_engine(f"sqlite:///{tmp_path}/other.db").connect()
+        engine.connect().close()
     except Exception:
         pass
 
@@ -347,8 +384,9 @@ def test_marked(connection):
 
 
 def test_in_memory():
-    with create_engine("sqlite://").connect():
-        pass
+    engine = create_engine("sqlite://")
+    engine.connect().close()
+    engine.dispose()
 """
 
 

@@ -125,7 +125,7 @@ class WorkerDatabase:
         def make_async_engine() -> AsyncEngine:
             from alembic_assay.sandboxes.async_engines import make_async_engine
 
-            return make_async_engine(engine.url)
+            return make_async_engine(engine.url, self.sandbox)
 
         with self.sandbox.redirected(engine.url), ExitStack() as behind:
             yield Isolation(engine, behind, make_async_engine)
@@ -141,7 +141,7 @@ class WorkerDatabase:
     def _async_engine(self) -> AsyncEngine:
         from alembic_assay.sandboxes.async_engines import make_async_engine
 
-        return make_async_engine(self._url)
+        return make_async_engine(self._url, self.sandbox)
 
     def _disconnect(self) -> None:
         self.sandbox.close()

@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from alembic_assay.dialects import get_backend
+from alembic_assay.sandboxes import Sandbox
 from alembic_assay.sandboxes.loop_thread import LoopThread
 from alembic_assay.sandboxes.member import all_engines
 
 
-def make_async_engine(url: URL) -> AsyncEngine:
-    """Return an engine for a database of tests, with the driver that others have, if there are any.
+def make_async_engine(url: URL, sandbox: Sandbox) -> AsyncEngine:
+    """Return an engine for a database of tests, with the driver of those that are in the sandbox.
 
     It keeps no connections, each of which would belong to one event loop.
     """
@@ -25,7 +26,7 @@ def make_async_engine(url: URL) -> AsyncEngine:
     used = [
         engine.url.drivername
         for engine in all_engines()
-        if engine.dialect.is_async and engine.url.get_backend_name() == url.get_backend_name()
+        if engine.dialect.is_async and sandbox.takes_part(engine)
     ]
     named = url.set(drivername=used[0]) if used else url
     return create_async_engine(backend.async_url(named), poolclass=NullPool)
