@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from alembic_assay.dialects.postgresql import supervisor
 from alembic_assay.dialects.postgresql.binaries import Binaries
 
-DEADLINE_SECONDS = 10
+DEADLINE_SECONDS = 30
 
 USER = """
 import sys
