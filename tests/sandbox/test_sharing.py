@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from tests.sandbox.users import USERS, House, Houses, async_emails, emails
@@ -96,6 +97,24 @@ def test_sync_joins_an_async_session(
             insert(engine, "bob")
 
             assert asyncio.run(async_seen(async_engine)) == ["ann", "bob"]
+
+
+@pytest.mark.parametrize(("driver", "async_driver"), SHARING, indirect=True)
+def test_async_engine_that_sets_up_connections_may_come_late(
+    box: Sandbox, engine: Engine, async_engine: AsyncEngine
+) -> None:
+    def set_up(connection: Any, record: object) -> None:
+        connection.cursor().execute("SELECT 1")
+
+    with box.isolated():
+        insert(engine, "ann")
+        event.listen(async_engine.sync_engine, "connect", set_up)
+        assert asyncio.run(async_seen(async_engine)) == ["ann"]
+
+    with box.isolated():
+        # Its listener waits for an event loop, and there is none here.
+        assert seen(engine) == []
+        assert asyncio.run(async_seen(async_engine)) == []
 
 
 @pytest.mark.parametrize(("driver", "async_driver"), SHARING, indirect=True)

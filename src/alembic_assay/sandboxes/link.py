@@ -24,8 +24,6 @@ _CANARY, _PROBE = "assay_canary", "assay_probe"
 _UNINTERRUPTED = Job()
 """Of drivers that block: nothing cancels it."""
 
-_NOT_SET = ValueError("what they set cannot be set within a transaction")
-
 
 class Driver:
     """A connection of the DBAPI to the session, and the loop on which it is used, if any."""
@@ -45,6 +43,10 @@ class Driver:
         """Run a statement of our own that has no rows."""
         with closing(self.connection.cursor()) as cursor:
             cursor.execute(sql)
+
+    def close(self, _: Job) -> None:
+        """Close the connection."""
+        self.connection.close()
 
 
 class Link:
@@ -73,7 +75,6 @@ class Link:
         self._due: deque[Callable[[], None]] = deque()
         self._current = driver
         self._suspects: list[str] = []
-        self._before_test: list[Callable[[Driver], None]] = []
         self._has_deferred: bool | None = None
 
     def use(self, driver: Driver, function: Callable[[Job], T]) -> T:
@@ -129,9 +130,6 @@ class Link:
 
     def _begin(self, driver: Driver) -> None:
         rules = self.rules
-        for prepare in self._before_test:
-            prepare(driver)
-        self._before_test.clear()
         if self.resets_sequences and not rules.resettable_sequences:
             rules.restart_sequences(driver.ask)
         if rules.begin:
@@ -175,7 +173,7 @@ class Link:
             tell(job)
             driver.run(f"RELEASE SAVEPOINT {_PROBE}")
             if not settings <= self.rules.settings(driver.ask):
-                raise _NOT_SET
+                raise ValueError("what they set cannot be set within a transaction")
 
         try:
             self.use_blocking(driver, set_up)
@@ -188,11 +186,8 @@ class Link:
                 help="make the engine, or use it, before the test writes; or name it:"
                 " assay_engines = package.module:engine",
             ) from error
-        self.before_next_test(lambda driver: tell(Job()))
-
-    def before_next_test(self, prepare: Callable[[Driver], None]) -> None:
-        """Have something done with a driver before the next transaction begins."""
-        self._before_test.append(prepare)
+        # What they set is rolled back too; they set up the next session before it begins.
+        self.is_lost = True
 
     def check_deferred_constraints(self) -> None:
         """Raise the driver's error for what a real commit would find."""
@@ -236,7 +231,7 @@ class Link:
     def close(self) -> None:
         """Close the session."""
         for driver in self.drivers.values():
-            self.use_blocking(driver, lambda job, driver=driver: driver.connection.close())  # type: ignore[misc]
+            self.use_blocking(driver, driver.close)
 
     @contextmanager
     def noting_errors(self) -> Iterator[None]:

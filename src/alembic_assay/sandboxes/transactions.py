@@ -162,7 +162,7 @@ class Transactions:
 
     def _begins(self, place: str) -> bool:
         """Begin a transaction that was asked for by name, if there is none, or it ends by that."""
-        if self._open is not None and self._link.rules.begin_commits:
+        if self._open is not None and self.rules.begin_commits:
             self._commit()
         if self._open is not None:
             return False  # the database itself says what it thinks of it
