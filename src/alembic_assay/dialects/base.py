@@ -189,14 +189,6 @@ class Backend(ABC):
         """Set on a session what ``session_settings`` returned of another."""
         del connection, settings
 
-    def is_savepoint_gone(self, error: Exception) -> bool:
-        """Whether a driver's error says that a savepoint is not there any more.
-
-        That is so where DDL, or another statement, has committed the transaction around it.
-        """
-        del error
-        return False
-
     # -- the catalogue
 
     def catalog_reader(self, connection: Connection) -> AbstractContextManager[Connection]:

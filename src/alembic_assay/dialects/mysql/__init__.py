@@ -36,7 +36,7 @@ from alembic_assay.exceptions import (
 )
 from alembic_assay.urls import mask
 
-UNKNOWN_DATABASE, NO_SUCH_SAVEPOINT = 1049, 1305
+UNKNOWN_DATABASE = 1049
 
 SETTINGS = (
     "default_storage_engine",
@@ -167,9 +167,6 @@ class MySQL(Backend):
                 connection.exec_driver_sql(f"SET SESSION {name} = {literal}")
         if not was_in_transaction:
             connection.rollback()
-
-    def is_savepoint_gone(self, error: Exception) -> bool:
-        return error_code(error) == NO_SUCH_SAVEPOINT
 
     def read_catalog(
         self,
