@@ -18,7 +18,7 @@ from alembic_assay.pytest_plugin.choices import (
 )
 from alembic_assay.pytest_plugin.errors import errors_as_text
 from alembic_assay.pytest_plugin.flask_db import app_context, flask_database
-from alembic_assay.pytest_plugin.isolation import CLONE
+from alembic_assay.pytest_plugin.isolation import CLONE, clone_of
 from alembic_assay.pytest_plugin.keeping import is_to_keep, report_kept
 
 if TYPE_CHECKING:
@@ -201,9 +201,8 @@ def migrated_engine(
     """
     from alembic_assay.dialects import get_backend
 
-    clone = pytestconfig.stash.get(CLONE, None)
     backend = get_backend(migrated_database)
-    is_own = clone is not None and clone.url == migrated_database
+    is_own = clone_of(pytestconfig, migrated_database) is not None
     make = backend.make_own_engine if is_own else backend.make_engine
     engine = make(migrated_database)
     yield engine

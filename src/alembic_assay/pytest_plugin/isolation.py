@@ -19,11 +19,17 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from alembic_assay.pytest_plugin.others import Others
-    from alembic_assay.pytest_plugin.worker_database import Isolation, WorkerDatabase
+    from alembic_assay.pytest_plugin.worker_database import Clone, Isolation, WorkerDatabase
     from alembic_assay.seeding import RowFactory
 
 CLONE = pytest.StashKey[Any]()
 """The ``Clone`` that migrated_database is, where that fixture is the toolkit's own."""
+
+
+def clone_of(config: pytest.Config, url: URL) -> Clone | None:
+    """Return what migrated_database is a copy of, if ``url`` is that of the toolkit's own."""
+    clone: Clone | None = config.stash.get(CLONE, None)
+    return clone if clone is not None and clone.url == url else None
 
 
 @pytest.fixture(scope="session")
@@ -47,13 +53,12 @@ def assay_worker_database(
     """What keeps the tests on migrated_database apart."""
     from alembic_assay.pytest_plugin.worker_database import WorkerDatabase
 
-    clone = request.config.stash.get(CLONE, None)
     with errors_as_text():
         database = WorkerDatabase(
             migrated_database,
             migrated_engine,
             targets=assay_targets,
-            clone=clone if clone is not None and clone.url == migrated_database else None,
+            clone=clone_of(request.config, migrated_database),
         )
     yield database
     database.close()
